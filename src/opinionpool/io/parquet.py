@@ -1,0 +1,168 @@
+"""Parquet, through pyarrow (the extra ``parquet``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import FileError, InputError, MissingExtraError, OpinionPoolError
+from ..memory import require
+from ..predictions.sheet import Sheet
+from .base import Columns, Format
+
+# pandas stores row labels that have no name under this one.
+_INDEX = "__index_level_0__"
+_GROUPS = 16  # columns are read in so many portions: the copy in flight is a sixteenth
+_BYTES_OF_TEXT = 64  # a short text in an object array
+
+
+def need_pyarrow(what: str) -> None:
+    """Raise ``MissingExtraError`` where pyarrow is absent."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(what, "pyarrow", "parquet") from error
+
+
+def read_parquet(path: Path) -> Sheet:
+    """Read a table, after what its metadata promises is known to fit."""
+    columns = read_parts([path])
+    return as_sheet(columns[0], str(path))
+
+
+def as_sheet(columns: dict[str, NDArray[Any]], where: str) -> Sheet:
+    """Make a sheet of columns, one of which may be the row labels of a data frame."""
+    return Sheet(columns, where, index=columns.pop(_INDEX, None))
+
+
+def read_parts(paths: Sequence[Path]) -> list[dict[str, NDArray[Any]]]:
+    """Read files one after the other; none before all are known to fit into memory."""
+    total = sum(_promised(path) for path in paths)
+    more = f" and {len(paths) - 1} more parts" if len(paths) > 1 else ""
+    require(total, f"reading {paths[0]}{more}")
+    return [_columns(path) for path in paths]
+
+
+def _promised(path: Path) -> int:
+    """Bytes of the arrays that will come out, from the metadata alone."""
+    with _Opened(path) as file:
+        schema, metadata = file.schema_arrow, file.metadata
+        names = schema.names
+        if len(set(names)) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise FileError(f"{path}: the column name {twice!r} appears twice")
+        # Runs and dictionaries pack any number of rows into few bytes: count cells, not bytes.
+        widths = [_width(field.type, f"{path}, column {field.name!r}") for field in schema]
+        packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        return int(metadata.num_rows * sum(widths) + packed // _GROUPS)
+
+
+def _columns(path: Path) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {}
+    with _Opened(path) as file:
+        names = file.schema_arrow.names
+        step = -(-len(names) // _GROUPS) or 1
+        for start in range(0, len(names), step):
+            table = file.read(columns=names[start : start + step])
+            for name in table.column_names:
+                columns[name] = _array(table.column(name))
+        n_rows = file.metadata.num_rows
+    for name, column in columns.items():
+        if len(column) != n_rows:
+            raise FileError(
+                f"{path}, column {name!r}: found {len(column)} rows, its metadata say {n_rows}"
+            )
+    return columns
+
+
+class _Opened:
+    """A Parquet file, with every way it can be damaged turned into one that names it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Any = None
+
+    def __enter__(self) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            self._file = pq.ParquetFile(self._path, page_checksum_verification=True)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise FileError(f"{self._path} is not a readable Parquet file: {error}") from error
+        return self._file
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._file.close()
+        if error is None or isinstance(error, OpinionPoolError | MemoryError):
+            return
+        if isinstance(error, Exception):
+            raise FileError(f"{self._path} is damaged: {error}") from error
+
+
+def _width(kind: Any, where: str) -> int:
+    """Bytes per cell of the array that a column becomes, or why it cannot become one."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if _is_text(kind):
+        return 8 + _BYTES_OF_TEXT
+    if types.is_boolean(kind):
+        return 1
+    if types.is_integer(kind) or types.is_floating(kind):
+        return int(kind.bit_width) // 8
+    if types.is_null(kind) or types.is_decimal(kind):
+        return 8
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return 8
+    raise FileError(f"{where}: found the type {kind}, where numbers or text belong")
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    # Old writers mark text as bytes; whether it is text shows when it is decoded.
+    checks = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    view = getattr(types, "is_string_view", None)
+    return any(check(kind) for check in checks) or bool(view and view(kind))
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """Turn an Arrow column into a NumPy array with NaN or None where it is null."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        column = column.cast(pa.string())
+    elif types.is_boolean(kind) and column.null_count:
+        column = column.cast(pa.int8()).cast(pa.float64())
+    elif types.is_null(kind) or types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    array: NDArray[Any] = column.to_numpy()
+    return array
+
+
+def write_parquet(path: Path, columns: Columns) -> None:
+    """Write columns with their types; None becomes null, NaN stays NaN."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {}
+    for name, column in columns.items():
+        text = column.dtype.kind in "OUS"
+        try:
+            arrays[name] = pa.array(column.tolist(), pa.string()) if text else pa.array(column)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise InputError(f"column {name!r} cannot be written as Parquet: {error}") from error
+    pq.write_table(pa.table(arrays), path)
+
+
+PARQUET = Format("Parquet", (".parquet",), read_parquet, write_parquet, need_pyarrow)

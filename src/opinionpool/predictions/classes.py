@@ -1,0 +1,143 @@
+"""Classes: which column is which, whatever type the names and the labels have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AlignmentError, LabelError
+
+_WHOLE = re.compile(r"[+-]?\d+\.0*")
+
+Label = str | int | float | bool
+
+
+def class_text(label: object) -> str:
+    """Write a class the one way it is compared: 3, 3.0, "3" and "3.0" are the same class."""
+    if isinstance(label, (bool, np.bool_)):
+        return str(bool(label))
+    if isinstance(label, (float, np.floating)) and float(label).is_integer():
+        return str(int(label))
+    text = str(label).strip()
+    return str(int(float(text))) if _WHOLE.fullmatch(text) else text
+
+
+def plain(label: object) -> Label:
+    """Return a label as the plain Python value that a JSON file can hold."""
+    value = label.item() if isinstance(label, np.generic) else label
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def sorted_labels(labels: NDArray[Any]) -> list[Label]:
+    """Return the distinct labels, sorted as values where possible and as text otherwise."""
+    distinct = {class_text(label): plain(label) for label in labels}
+    try:
+        return sorted(distinct.values())
+    except TypeError:
+        return [distinct[text] for text in sorted(distinct)]
+
+
+def aligned_columns(
+    named: Sequence[tuple[str, Sequence[str]]],
+) -> tuple[list[str], list[list[int]]]:
+    """Align named class columns of several tables to those of the first.
+
+    Parameters
+    ----------
+    named
+        Where each table is from, and its class columns.
+
+    Returns
+    -------
+    classes, order
+        The first table's classes, and for each table the positions of these classes.
+
+    Raises
+    ------
+    AlignmentError
+        Naming the class a model lacks, has besides, or has twice.
+    """
+    where, columns = named[0]
+    classes = list(columns)
+    texts = [class_text(name) for name in classes]
+    order = []
+    for other, names in named:
+        position: dict[str, int] = {}
+        for i, name in enumerate(names):
+            if position.setdefault(class_text(name), i) != i:
+                raise AlignmentError(f"{other}: class {class_text(name)!r} has two columns")
+        lacking = [text for text in texts if text not in position]
+        surplus = sorted(set(position) - set(texts))
+        if lacking or surplus:
+            said = _listed(lacking) if lacking else _listed(surplus)
+            raise AlignmentError(
+                f"{other} lacks class {said}, which {where} has"
+                if lacking
+                else f"{where} lacks class {said}, which {other} has"
+            )
+        order.append([position[text] for text in texts])
+    return classes, order
+
+
+def unnamed_classes(
+    n_columns: int, given: Sequence[object] | None, labels: NDArray[Any] | None
+) -> list[Label]:
+    """Name columns that have no names (design.md, "Shapes and labels").
+
+    ``classes=`` if given, else the sorted labels when there are as many, else 0…K−1 when every
+    label is such a number, or when there are no labels at all.
+    """
+    if given is not None:
+        if len(given) != n_columns:
+            raise AlignmentError(
+                f"classes: found {len(given)} ({_listed([str(c) for c in given])}) for predictions "
+                f"with {n_columns} columns"
+            )
+        return [plain(label) for label in given]
+    counted: list[Label] = list(range(n_columns))
+    if labels is None:
+        return counted
+    distinct = sorted_labels(labels)
+    if len(distinct) == n_columns:
+        return distinct
+    numbers = {str(i) for i in counted}
+    if all(class_text(label) in numbers for label in distinct):
+        return counted
+    raise LabelError(
+        f"the predictions have {n_columns} unnamed columns and the labels {len(distinct)} "
+        f"classes ({_listed([str(c) for c in distinct])}); pass classes= with the columns' "
+        "classes in order, or give named columns"
+    )
+
+
+def class_numbers(labels: NDArray[Any], classes: Sequence[object], where: str) -> NDArray[np.int64]:
+    """Return each label's class number; a label outside the classes is an error."""
+    number = {class_text(name): i for i, name in enumerate(classes)}
+    distinct, inverse = _distinct(labels)
+    found = np.array([number.get(class_text(label), -1) for label in distinct], dtype=np.int64)
+    if (found < 0).any():
+        strange = [str(distinct[i]) for i in np.flatnonzero(found < 0)]
+        first = int((found[inverse] < 0).argmax())
+        raise LabelError(
+            f"{where}, row {first}: label {_listed(strange)} is none of the classes "
+            f"{_listed([str(c) for c in classes])}"
+        )
+    return found[inverse]
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    if labels.dtype.kind != "O":
+        values, inverse = np.unique(labels, return_inverse=True)
+        return list(values), inverse.astype(np.int64)
+    seen: dict[Any, int] = {}
+    inverse = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
+    return list(seen), inverse
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

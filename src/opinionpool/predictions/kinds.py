@@ -1,0 +1,208 @@
+"""Kinds of numbers: what a model's cells mean, detected once and then remembered.
+
+Whatever the kind, the result is normalised log-probabilities in float64: from here on nothing
+is exponentiated before it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, ProbabilityError
+from ..maths.softmax import log_sigmoid, log_softmax
+from .table import Table
+
+Array = NDArray[np.float64]
+
+KINDS = ("probabilities", "log-probabilities", "logits")
+_ALIASES = {
+    "probs": "probabilities",
+    "proba": "probabilities",
+    "probability": "probabilities",
+    "log_probabilities": "log-probabilities",
+    "log-probs": "log-probabilities",
+    "log_probs": "log-probabilities",
+    "logit": "logits",
+}
+#: design.md, "Shapes and labels": how far rounding may carry a probability, and a row's sum.
+CELL_SLACK = 1e-6
+SUM_SLACK = 1e-3
+
+
+def checked_kind(kind: str) -> str:
+    """Return a kind's canonical name, or say which there are."""
+    name = _ALIASES.get(kind, kind)
+    if name not in (*KINDS, "auto"):
+        raise InputError(f"kind: found {kind!r}, expected 'auto', {', '.join(map(repr, KINDS))}")
+    return name
+
+
+def presence(table: Table) -> NDArray[np.bool_]:
+    """Return which rows are answered; a row that is partly NaN, or has +inf, is an error."""
+    absent = np.isnan(table.values)
+    every: NDArray[np.bool_] = np.asarray(absent.all(axis=1))
+    partly = absent.any(axis=1) & ~every
+    if partly.any():
+        row = int(partly.argmax())
+        raise ProbabilityError(
+            f"{table.where}, {table.row_name(row)}: {int(absent[row].sum())} of "
+            f"{absent.shape[1]} cells are NaN ({int(partly.sum())} such row(s)); a missing output "
+            "is a row of NaN only"
+        )
+    high = np.isposinf(table.values)
+    if high.any():
+        row, column = (int(i) for i in np.argwhere(high)[0])
+        raise ProbabilityError(
+            f"{table.where}, {table.row_name(row)}, column {_column(table, column)}: found +inf "
+            f"({int(high.any(axis=1).sum())} such row(s)); expected a finite number"
+        )
+    return ~every
+
+
+def detect_kind(table: Table, present: NDArray[np.bool_]) -> str | None:
+    """Decide what a model's cells are; None when it answered no row.
+
+    Cells in [0, 1] are probabilities, never logits. Cells ≤ 0 whose rows' exponentials sum to
+    one are log-probabilities. Everything else is logits, but where only some rows look like
+    log-probabilities nobody should guess.
+    """
+    if not present.any():
+        return None
+    cells = table.values if present.all() else table.values[present]
+    low, high = cells.min(), cells.max()
+    if low >= -CELL_SLACK and high <= 1 + CELL_SLACK:
+        return "probabilities"
+    if high > CELL_SLACK:
+        return "logits"
+    single = cells.shape[1] == 1
+    like = np.abs(np.exp(cells.astype(np.float64)).sum(axis=1) - 1) <= SUM_SLACK
+    if not single and like.all():
+        return "log-probabilities"
+    if single or like.any():
+        looks = (
+            "its one column is negative throughout"
+            if single
+            else f"{int(like.sum())} of {len(like)} rows look like log-probabilities"
+        )
+        raise ProbabilityError(
+            f"{table.where}: {looks}; that may be log-probabilities or logits: say which with "
+            "kind='log-probabilities' or kind='logits'"
+        )
+    return "logits"
+
+
+def log_probabilities(
+    table: Table, present: NDArray[np.bool_], kind: str, *, renormalise: bool = False
+) -> Array:
+    """Return (N, K) normalised float64 log-probabilities, K ≥ 2; NaN in absent rows.
+
+    A single column is the second of two classes. Raises ProbabilityError for what cannot be.
+    """
+    n, k = table.values.shape
+    cells = table.values if present.all() else table.values[present]
+    rows = np.flatnonzero(present)
+    result = _CONVERTERS[kind](cells, table, rows, renormalise)
+    if present.all():
+        return result
+    full = np.full((n, max(k, 2)), np.nan)
+    full[present] = result
+    return full
+
+
+def _from_probabilities(
+    cells: NDArray[Any], table: Table, rows: NDArray[np.int64], renormalise: bool
+) -> Array:
+    # Written as a negation so that −inf, and anything else that is no probability, is caught.
+    wrong = ~((cells >= -CELL_SLACK) & (cells <= 1 + CELL_SLACK))
+    if renormalise and cells.shape[1] > 1:
+        wrong = ~((cells >= -CELL_SLACK) & (cells < np.inf))
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise ProbabilityError(
+            f"{table.where}, {table.row_name(rows[row])}, column {_column(table, column)}: found "
+            f"{cells[row, column]}, expected a probability in [0, 1]"
+        )
+    p = np.clip(cells.astype(np.float64), 0.0, None)
+    with np.errstate(divide="ignore"):
+        if p.shape[1] == 1:
+            p = np.minimum(p, 1.0)
+            return np.concatenate([np.log1p(-p), np.log(p)], axis=1)
+        total = p.sum(axis=1)
+        _check_sums(total, table, rows, renormalise, "sum to")
+        log_p: Array = np.log(p)
+    log_p -= np.log(total)[:, None]
+    return log_p
+
+
+def _from_log_probabilities(
+    cells: NDArray[Any], table: Table, rows: NDArray[np.int64], renormalise: bool
+) -> Array:
+    log_p = cells.astype(np.float64)
+    if not renormalise and (log_p > CELL_SLACK).any():
+        row, column = (int(i) for i in np.argwhere(log_p > CELL_SLACK)[0])
+        raise ProbabilityError(
+            f"{table.where}, {table.row_name(rows[row])}, column {_column(table, column)}: found "
+            f"{log_p[row, column]}, expected a log-probability ≤ 0"
+        )
+    if log_p.shape[1] == 1:
+        log_p = np.minimum(log_p, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.concatenate([np.log(-np.expm1(log_p)), log_p], axis=1)
+    _check_possible(log_p, table, rows)
+    _check_sums(np.exp(log_p).sum(axis=1), table, rows, renormalise, "have exponentials summing to")
+    return log_softmax(log_p, xp=np)
+
+
+def _from_logits(
+    cells: NDArray[Any], table: Table, rows: NDArray[np.int64], renormalise: bool
+) -> Array:
+    z = cells.astype(np.float64)
+    if z.shape[1] == 1:
+        return log_sigmoid(np.concatenate([-z, z], axis=1), xp=np)
+    _check_possible(z, table, rows)
+    return log_softmax(z, xp=np)
+
+
+_CONVERTERS = {
+    "probabilities": _from_probabilities,
+    "log-probabilities": _from_log_probabilities,
+    "logits": _from_logits,
+}
+
+
+def _check_sums(
+    total: Array, table: Table, rows: NDArray[np.int64], renormalise: bool, what: str
+) -> None:
+    off = ~(total > 0) if renormalise else ~(np.abs(total - 1) <= SUM_SLACK)
+    if not off.any():
+        return
+    row = int(off.argmax())
+    hint = (
+        "a row without any probability cannot be renormalised"
+        if renormalise
+        else "expected 1; pass renormalise=True to rescale such rows, or kind='logits' if these "
+        "are no probabilities"
+    )
+    if table.values.shape[0] == 1 and not renormalise and table.columns is None:
+        hint += "; binary probabilities of many rows belong in an array of shape (rows, 1)"
+    raise ProbabilityError(
+        f"{table.where}: {int(off.sum())} row(s) do not sum to one: the probabilities of "
+        f"{table.row_name(rows[row])} {what} {total[row]:.6g}; {hint}"
+    )
+
+
+def _check_possible(z: Array, table: Table, rows: NDArray[np.int64]) -> None:
+    nothing = np.isneginf(z).all(axis=1)
+    if nothing.any():
+        row = int(nothing.argmax())
+        raise ProbabilityError(
+            f"{table.where}, {table.row_name(rows[row])}: every class is −inf "
+            f"({int(nothing.sum())} such row(s)); a missing output is a row of NaN"
+        )
+
+
+def _column(table: Table, column: int) -> str:
+    return repr(table.columns[column]) if table.columns else str(column)

@@ -1,0 +1,156 @@
+"""Rows: which row of one table is which row of another, by id or else by position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AlignmentError, InputError, warn
+from .table import Table
+
+Ids = NDArray[Any]
+
+_FEW = 0.5  # less in common than this is worth a warning (design.md)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """N common rows, and where each table has them: (N,) positions, −1 where it lacks the row."""
+
+    n_rows: int
+    ids: Ids | None
+    positions: list[NDArray[np.int64]]
+
+
+def align(tables: Mapping[str, Table]) -> Alignment:
+    """Align the rows of several models' tables: all ids, in order of first appearance."""
+    with_ids = [name for name, table in tables.items() if table.ids is not None]
+    if with_ids and len(with_ids) < len(tables):
+        without = [name for name in tables if name not in with_ids]
+        raise AlignmentError(
+            f"{tables[with_ids[0]].where} has a column 'id', {tables[without[0]].where} has none: "
+            "rows are matched by id or by position, not both; give every model an id column"
+        )
+    if with_ids:
+        return _by_id(tables)
+    counts = {name: len(table.values) for name, table in tables.items()}
+    (first, n_rows), *others = counts.items()
+    for name, n in others:
+        if n != n_rows:
+            raise AlignmentError(
+                f"unequal row counts: {tables[first].where} has {n_rows} rows, "
+                f"{tables[name].where} has {n}; give equal counts, or an id column in every table"
+            )
+        check_index(tables[first].index, tables[name].index, tables[name].where)
+    return Alignment(n_rows, None, [np.arange(n_rows)] * len(tables))
+
+
+def _by_id(tables: Mapping[str, Table]) -> Alignment:
+    union: Ids | None = None
+    for table in tables.values():
+        assert table.ids is not None
+        check_ids(table.ids, table.where)
+        if union is None:
+            union = table.ids
+            continue
+        common, new = match(table.ids, union, table.where, "the models before it")
+        warn_if_few(common, min(len(table.ids), len(union)), table.where, "the models before it")
+        if new.any():
+            union = np.concatenate([union, table.ids[new]])
+    assert union is not None
+    positions = []
+    for table in tables.values():
+        assert table.ids is not None
+        positions.append(positions_of(union, table.ids))
+    return Alignment(len(union), union, positions)
+
+
+def match(ids: Ids, known: Ids, where: str, what: str) -> tuple[int, NDArray[np.bool_]]:
+    """Return how many ids are known, and which are new; none in common is an error."""
+    check_types(ids, known, where, what)
+    new = positions_of(ids, known) < 0
+    common = int((~new).sum())
+    if common == 0 and len(ids) and len(known):
+        raise AlignmentError(
+            f"{where}: none of its {len(ids)} ids (such as {_example(ids)}) is among the "
+            f"{len(known)} of {what} (such as {_example(known)})"
+        )
+    return common, new
+
+
+def warn_if_few(common: int, of: int, where: str, what: str) -> None:
+    """Warn when less than half of the ids are shared."""
+    if common < _FEW * of:
+        warn(
+            f"{where}: only {common} of {of} ids are shared with {what}",
+        )
+
+
+def positions_of(ids: Ids, among: Ids) -> NDArray[np.int64]:
+    """Return where each id stands in ``among`` (distinct ids), −1 if nowhere."""
+    if len(ids) == len(among) and np.array_equal(ids, among):
+        return np.arange(len(ids))
+    place = {value: i for i, value in enumerate(among.tolist())}
+    return np.array([place.get(value, -1) for value in ids.tolist()], dtype=np.int64)
+
+
+def check_ids(ids: Ids, where: str) -> None:
+    """Refuse absent and repeated ids."""
+    absent = (
+        np.array([v is None or v != v for v in ids.tolist()]) if ids.dtype.kind in "Of" else None
+    )
+    if absent is not None and absent.any():
+        raise AlignmentError(f"{where}: row {int(absent.argmax())} has no id")
+    if len(set(ids.tolist())) < len(ids):
+        seen: set[Any] = set()
+        for row, value in enumerate(ids.tolist()):
+            if value in seen:
+                raise AlignmentError(
+                    f"{where}: id {value!r} stands twice (again in row {row}); ids must be distinct"
+                )
+            seen.add(value)
+
+
+def check_types(ids: Ids, known: Ids, where: str, what: str) -> None:
+    """Ids are compared with their type: 1 is not "001"."""
+    if _is_text(ids) != _is_text(known) and len(ids) and len(known):
+        raise AlignmentError(
+            f"{where}: its ids are {_type_name(ids)} (such as {_example(ids)}), those of {what} "
+            f"{_type_name(known)} (such as {_example(known)}); write them as the same type in both"
+        )
+
+
+def check_index(first: Ids | None, other: Ids | None, where: str) -> None:
+    """Refuse frames whose row labels are the same in another order: position would be wrong."""
+    if first is None or other is None or len(first) != len(other):
+        return
+    if not np.array_equal(first, other) and set(first.tolist()) == set(other.tolist()):
+        raise AlignmentError(
+            f"{where}: its index holds the same row labels as the other inputs in another order; "
+            "sort them alike, or give an 'id' column to match on"
+        )
+
+
+def distinct_names(names: Sequence[str]) -> None:
+    """Refuse two models of one name."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InputError(f"two models are called {name!r}: give each its own name")
+
+
+def _is_text(ids: Ids) -> bool:
+    return ids.dtype.kind in "UST" or (
+        ids.dtype.kind == "O" and any(isinstance(value, str) for value in ids[:100].tolist())
+    )
+
+
+def _type_name(ids: Ids) -> str:
+    return "text" if _is_text(ids) else "numbers" if ids.dtype.kind in "iuf" else ids.dtype.name
+
+
+def _example(ids: Ids) -> str:
+    return repr(ids[:1].tolist()[0]) if len(ids) else "none"

@@ -1,0 +1,299 @@
+"""Targets: what happened, as given by the caller, aligned to the rows of the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, LabelError, warn
+from ..rules.evidence import Outcomes
+from .classes import Label, class_numbers, class_text
+from .kinds import SUM_SLACK
+from .rows import check_ids, check_index, match, positions_of, warn_if_few
+from .sheet import Sheet
+from .table import Table, source_of
+
+Array = NDArray[np.float64]
+
+#: Names under which an archive or a table may carry the labels, in order of preference.
+LABEL_NAMES = ("label", "labels", "y", "target")
+
+
+@dataclass(frozen=True)
+class RawLabels:
+    """Labels as given: hard (n,), or soft (n, K) floats, with ids and companions.
+
+    ``columns`` are the class names of soft labels from a table.
+    """
+
+    values: NDArray[Any]
+    where: str
+    ids: NDArray[Any] | None = None
+    index: NDArray[Any] | None = None
+    columns: tuple[str, ...] | None = None
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def soft(self) -> bool:
+        """Whether these are distributions: (n, K), or floats in [0, 1], some strictly inside."""
+        if self.values.ndim == 2:
+            return True
+        if self.values.dtype.kind != "f":
+            return False
+        given = self.values[~np.isnan(self.values)]
+        inside = ((given > 0) & (given < 1)).any()
+        return bool(inside and (given >= 0).all() and (given <= 1).all())
+
+    def known(self) -> NDArray[np.bool_]:
+        """Return which rows have a label."""
+        if self.values.ndim == 2:
+            return np.asarray(~np.isnan(self.values).all(axis=1))
+        if self.values.dtype.kind == "f":
+            return np.asarray(~np.isnan(self.values))
+        if self.values.dtype.kind in "OM":
+            return np.array([v is not None and v == v for v in self.values.tolist()], dtype=bool)
+        return np.ones(len(self.values), dtype=bool)
+
+    def hard_values(self) -> NDArray[Any] | None:
+        """Return the known hard labels, None for soft ones."""
+        return None if self.soft else self.values[self.known()]
+
+
+def read_labels(y: object, where: str = "labels") -> RawLabels:
+    """Read labels from an array, a series, a frame or a path."""
+    source = source_of(y)
+    if source is not None:
+        content = source.labels(y)
+        if isinstance(content, Sheet):
+            return _from_sheet(content)
+        if isinstance(content, Mapping):
+            return _from_archive(content, str(y))
+        return _shaped(np.asarray(content), str(y))
+    index = getattr(y, "index", None)
+    index = None if index is None or callable(index) else np.asarray(index)
+    raw = _shaped(np.asarray(y), where)
+    return RawLabels(raw.values, where, index=index)
+
+
+def labels_of_table(table: Table) -> RawLabels | None:
+    """Return the labels that a model's table brought along."""
+    if table.labels is None:
+        return None
+    return RawLabels(table.labels, table.where, table.ids, table.index, extras=table.extras)
+
+
+def _from_sheet(sheet: Sheet) -> RawLabels:
+    others = [name for name in sheet.columns if name != "id"]
+    name = next((n for n in LABEL_NAMES if n in others), others[0] if len(others) == 1 else None)
+    ids = sheet.columns.get("id")
+    if name is None:
+        # No column of labels: one column per class, soft labels.
+        values = (
+            np.stack([sheet.numbers(n) for n in others], axis=1) if others else np.empty((0, 0))
+        )
+        if not others:
+            raise LabelError(
+                f"{sheet.where}: found no column of labels; expected one named 'label'"
+            )
+        return RawLabels(values.astype(np.float64), sheet.where, ids, sheet.index, tuple(others))
+    extras = {n: sheet.columns[n] for n in others if n != name}
+    return RawLabels(sheet.columns[name], sheet.where, ids, sheet.index, extras=extras)
+
+
+def _from_archive(content: Mapping[str, NDArray[Any]], where: str) -> RawLabels:
+    name = next((n for n in LABEL_NAMES if n in content), None)
+    if name is None:
+        raise LabelError(
+            f"{where}: found the arrays {', '.join(content) or 'none'}; expected one of "
+            f"{', '.join(map(repr, LABEL_NAMES))}"
+        )
+    raw = _shaped(content[name], where)
+    ids = content.get("ids", content.get("id"))
+    n = len(raw.values)
+    extras = {k: v for k, v in content.items() if k != name and v.ndim == 1 and len(v) == n}
+    values = named_labels(raw.values, content.get("classes"))
+    return RawLabels(values, where, ids, extras=extras)
+
+
+def named_labels(labels: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[Any]:
+    """Replace class numbers by names where an archive has both and the numbers are no names."""
+    if classes is None or labels.dtype.kind not in "iu" or not len(labels):
+        return labels
+    names = {class_text(name) for name in classes.tolist()}
+    distinct = np.unique(labels)
+    if any(class_text(label) in names for label in distinct):
+        return labels
+    if distinct[0] < 0 or distinct[-1] >= len(classes):
+        return labels
+    named: NDArray[Any] = classes[labels]
+    return named
+
+
+def _shaped(values: NDArray[Any], where: str) -> RawLabels:
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 2):
+        raise LabelError(
+            f"{where}: found shape {values.shape}; expected (rows,) labels or (rows, classes) "
+            "probabilities"
+        )
+    if values.ndim == 2:
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise LabelError(f"{where}: two-dimensional labels must be probabilities") from None
+    return RawLabels(values, where)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labelled rows of some predictions.
+
+    Attributes
+    ----------
+    rows
+        (n,) numbers of the predictions' rows that have a label.
+    outcomes, weight
+        What happened there, and how much it counts.
+    source_rows
+        (n,) positions of these rows in the labels as given (for groups and times).
+    n_unlabelled, n_unpredicted
+        Predicted rows without a label; labels of rows nobody predicted (ids only).
+    extras
+        Companion columns of the labels, (n,) each.
+    """
+
+    rows: NDArray[np.int64]
+    outcomes: Outcomes
+    weight: Array
+    source_rows: NDArray[np.int64]
+    n_unlabelled: int = 0
+    n_unpredicted: int = 0
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Targets:
+        """Return some of the labelled rows."""
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            outcomes=self.outcomes.take(chosen),
+            weight=self.weight[chosen],
+            source_rows=self.source_rows[chosen],
+            extras={name: column[chosen] for name, column in self.extras.items()},
+        )
+
+
+def targets(
+    raw: RawLabels,
+    classes: tuple[Label, ...],
+    n_rows: int,
+    ids: NDArray[Any] | None,
+    index: NDArray[Any] | None,
+    sample_weight: object = None,
+) -> Targets:
+    """Align labels with predictions and check them. Raises LabelError, AlignmentError."""
+    rows, unpredicted = _placed(raw, n_rows, ids, index)
+    known = raw.known() & (rows >= 0)
+    weight = _weights(sample_weight, raw)
+    # A row of weight 0 is a row that was not seen.
+    known &= weight > 0
+    source_rows = np.flatnonzero(known)
+    order = np.argsort(rows[source_rows], kind="stable")
+    source_rows = source_rows[order]
+    if not len(source_rows):
+        raise LabelError(f"{raw.where}: no row has a label, a prediction and a positive weight")
+    values = raw.values[source_rows]
+    if raw.soft:
+        outcomes = Outcomes(soft=_soft(values, raw, classes))
+    else:
+        outcomes = Outcomes(classes=class_numbers(values, classes, raw.where))
+    return Targets(
+        rows[source_rows],
+        outcomes,
+        weight[source_rows],
+        source_rows,
+        n_unlabelled=n_rows - len(source_rows),
+        n_unpredicted=unpredicted,
+        extras={name: column[source_rows] for name, column in raw.extras.items()},
+    )
+
+
+def _placed(
+    raw: RawLabels, n_rows: int, ids: NDArray[Any] | None, index: NDArray[Any] | None
+) -> tuple[NDArray[np.int64], int]:
+    """Return the predictions' row of each label, −1 where there is none, and their count."""
+    if raw.ids is not None and ids is not None:
+        check_ids(raw.ids, raw.where)
+        common, new = match(raw.ids, ids, raw.where, "the predictions")
+        warn_if_few(common, min(len(raw.ids), len(ids)), raw.where, "the predictions")
+        return positions_of(raw.ids, ids), int(new.sum())
+    if len(raw.values) != n_rows:
+        hint = "; give the labels an 'id' column to match on" if ids is not None else ""
+        raise LabelError(
+            f"{raw.where}: found {len(raw.values)} labels for {n_rows} predicted rows{hint}"
+        )
+    check_index(index, raw.index, raw.where)
+    return np.arange(n_rows), 0
+
+
+def _soft(values: NDArray[Any], raw: RawLabels, classes: tuple[Label, ...]) -> Array:
+    if values.ndim == 1:
+        if len(classes) != 2:
+            raise LabelError(
+                f"{raw.where}: labels strictly between 0 and 1 are probabilities of the second of "
+                f"two classes, but there are {len(classes)} classes"
+            )
+        return np.stack([1 - values, values], axis=1).astype(np.float64)
+    if raw.columns is not None:
+        position = {class_text(name): i for i, name in enumerate(raw.columns)}
+        texts = [class_text(name) for name in classes]
+        if set(position) != set(texts):
+            raise LabelError(
+                f"{raw.where}: soft labels for {', '.join(raw.columns)}; the classes are "
+                f"{', '.join(map(str, classes))} (or name the column of hard labels 'label')"
+            )
+        values = values[:, [position[text] for text in texts]]
+    if values.shape[1] != len(classes):
+        raise LabelError(
+            f"{raw.where}: found soft labels with {values.shape[1]} columns for {len(classes)} "
+            "classes"
+        )
+    total = values.sum(axis=1)
+    wrong = ~((values >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_SLACK))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise LabelError(
+            f"{raw.where}, row {row}: soft label {values[row].tolist()} is no distribution; "
+            f"expected numbers ≥ 0 that sum to one ({int(wrong.sum())} such row(s))"
+        )
+    soft: Array = values / total[:, None]
+    return soft
+
+
+def _weights(sample_weight: object, raw: RawLabels) -> Array:
+    n = len(raw.values)
+    if sample_weight is None:
+        return np.ones(n)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("sample_weight: expected one number per label") from None
+    if weight.shape != (n,):
+        raise InputError(f"sample_weight: found shape {weight.shape}, expected ({n},)")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        row = int((~np.isfinite(weight) | (weight < 0)).argmax())
+        raise InputError(
+            f"sample_weight, row {row}: found {weight[row]}, expected a finite number ≥ 0"
+        )
+    total, rows = weight.sum(), int((weight > 0).sum())
+    if 0 < total < 0.1 * rows:
+        warn(
+            f"sample_weight: {rows} rows weigh {total:.3g} together; weights count rows (2 is a "
+            "row seen twice), so the fit is shrunk as for that few. Scale them to a mean of 1 if "
+            "only their ratios are meant",
+        )
+    return weight
