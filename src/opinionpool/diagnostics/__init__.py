@@ -1,0 +1,1 @@
+"""Diagnostics: scores and decompositions, as plain dicts."""

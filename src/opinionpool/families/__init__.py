@@ -1,0 +1,1 @@
+"""Families: what is predicted, one file each."""

@@ -1,0 +1,1 @@
+"""Kernels: the arithmetic over rows, a plain reference and its compiled twins."""

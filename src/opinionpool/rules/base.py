@@ -1,0 +1,123 @@
+"""Rule: how distributions are combined, and what a weight costs on given evidence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evidence import Evidence
+
+Array = NDArray[np.float64]
+BlockT = TypeVar("BlockT")
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A loss summed over rows: value, gradient (M,), curvature (M, M), and a bound's material.
+
+    ``reach`` is whatever (M,) sums :meth:`Rule.excess` turns into a tighter certificate.
+    """
+
+    value: float
+    gradient: Array
+    curvature: Array
+    reach: Array
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.value + other.value,
+            self.gradient + other.gradient,
+            self.curvature + other.curvature,
+            self.reach + other.reach,
+        )
+
+    def per_row(self, n: float) -> Sums:
+        """Return the mean over rows of total weight ``n``."""
+        return Sums(self.value / n, self.gradient / n, self.curvature / n, self.reach / n)
+
+
+class Rule(ABC, Generic[BlockT]):
+    """One way to combine distributions. A new rule is one subclass and one registry line.
+
+    Weights enter as ``v``, (M,), non-negative; their sum is the inverse temperature 1/T for a
+    rule that is fitted jointly with it (:attr:`joint_temperature`), otherwise one.
+
+    The loss is a sum over rows, so everything is given per block of rows and added up by
+    whoever owns the blocks; only M and M×M numbers travel. Rows pool the models that answered
+    (maths.md §6); a row in which none of them has weight costs its fallback.
+    """
+
+    name: ClassVar[str]
+    #: Whether the temperature is fitted together with the weights, as ``v = w/T``.
+    joint_temperature: ClassVar[bool]
+    #: Whether one model's exact zero rules a class out for the pool.
+    vetoes: ClassVar[bool]
+
+    @abstractmethod
+    def pooled(
+        self,
+        w: Array,
+        log_p: Array,
+        present: NDArray[np.bool_] | None = None,
+        *,
+        closure: bool = False,
+    ) -> Array:
+        """Pool (M, n, K) log-probabilities at T = 1: (n, K), normalised.
+
+        A row that has no possible class, or no model with weight, is all −inf. ``closure``:
+        models of weight 0 still veto (maths.md §2, the closure of the objective).
+        """
+
+    @abstractmethod
+    def prepare(self, evidence: Evidence) -> BlockT:
+        """Compute once per block of rows what every evaluation needs."""
+
+    @abstractmethod
+    def evaluate(self, v: Array, block: BlockT) -> Sums:
+        """Sum loss, gradient and curvature over a block."""
+
+    @abstractmethod
+    def value(self, v: Array, block: BlockT) -> float:
+        """Sum the loss alone."""
+
+    @abstractmethod
+    def excess(self, v: Array, mean: Sums, slope: Array, entropy: float) -> float:
+        """Bound ``objective − minimum`` for a convex problem, inf if nothing is known.
+
+        ``mean`` are the sums per row, ``slope`` the gradient of a convex penalty that was
+        added, ``entropy`` the mean entropy of the outcomes, below which no loss falls.
+        """
+
+    @abstractmethod
+    def ambiguity(self, w: Array, evidence: Evidence) -> tuple[Array, Array]:
+        """Return the members' weighted mean error and their ambiguity per row, (N,) each.
+
+        At T = 1, over the models that answered; the pool's loss in a row is error − ambiguity
+        (maths.md §4).
+        """
+
+    def separable(self, v: Array, mean: Sums) -> bool:
+        """Whether sharpening ``v`` for ever can never do worse on these rows."""
+        return False
+
+
+AnyRule = Rule[Any]
+
+
+def answering(
+    v: Array, present: NDArray[np.bool_], n_rows: int
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Renormalise weights over the models that answered each row (maths.md §6).
+
+    Returns ``w̃`` (M, n), ``m/S`` (M, n) and which rows have a model with weight at all;
+    elsewhere both are zero.
+    """
+    mass = v @ present
+    alive = mass > 0
+    share = present / np.where(alive, mass, 1.0)
+    share *= alive
+    return v[:, None] * share, share, alive

@@ -1,0 +1,141 @@
+"""The linear opinion pool: ``p̄ = Σ w_α p_α``, the mixture (maths.md §2 and §5).
+
+The loss ``−E log Σ w_α p_α(y)`` is convex and needs only the likelihoods of what happened,
+(M, N) numbers; a soft outcome is K hard ones, each with its probability as a row weight.
+
+Each row's largest log-likelihood is taken out before exponentiating. A package that
+exponentiates first turns one row at −800 nats into log 0, and its weights into the uniform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import reference as kernels
+from .base import Rule, Sums, answering
+from .evidence import Evidence
+
+Array = NDArray[np.float64]
+
+#: Below this a mixture of scaled likelihoods (largest 1) has lost digits to underflow.
+_TINY = 1e-290
+
+
+@dataclass(frozen=True)
+class LinearBlock:
+    """Likelihoods of what happened: ``exp(log_f − top)``, one column per weighted outcome."""
+
+    log_f: Array  # (M, R)
+    f: Array  # (M, R), row maximum 1; 0 where absent
+    top: Array  # (R,)
+    weight: Array  # (R,)
+    present: NDArray[np.bool_] | None  # (M, R)
+    fallback_loss: Array | None  # (R,), with present
+
+
+class LinearRule(Rule[LinearBlock]):
+    """Weighted mean of probabilities."""
+
+    name = "linear"
+    joint_temperature = False
+    vetoes = False
+
+    def pooled(
+        self,
+        w: Array,
+        log_p: Array,
+        present: NDArray[np.bool_] | None = None,
+        *,
+        closure: bool = False,
+    ) -> Array:
+        """Pool at T = 1; see :meth:`Rule.pooled` (nothing vetoes here)."""
+        counting = w > 0
+        w, log_p = w[counting], log_p[counting]
+        if present is None:
+            return kernels.log_mixture(w, log_p)
+        here = present[counting]
+        weights, _, _ = answering(w, here, log_p.shape[1])
+        return kernels.log_mixture(weights[:, :, None], np.where(here[:, :, None], log_p, -np.inf))
+
+    def prepare(self, evidence: Evidence) -> LinearBlock:
+        """Gather the likelihoods of what happened and scale them row by row."""
+        log_f, weight = evidence.log_likelihood(), evidence.weight
+        present = evidence.present
+        if evidence.outcomes.soft is not None:
+            q = evidence.outcomes.soft
+            row, k = np.nonzero(q > 0)
+            log_f, weight = evidence.log_p[:, row, k], weight[row] * q[row, k]
+            present = None if present is None else present[:, row]
+        if present is not None:
+            log_f = np.where(present, log_f, -np.inf)
+        top = log_f.max(axis=0)
+        f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
+        fallback = None
+        if present is not None:
+            fallback = evidence.fallback_loss()
+            if evidence.outcomes.soft is not None:
+                assert evidence.fallback is not None
+                fallback = -evidence.fallback[k]
+        return LinearBlock(log_f, f, top, weight, present, fallback)
+
+    def evaluate(self, v: Array, block: LinearBlock) -> Sums:
+        """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
+        log_mixture, share, u, lost = self._log_mixture(v, block)
+        with np.errstate(over="ignore", divide="ignore"):
+            r = np.exp(block.log_f - log_mixture)
+        if share is not None:
+            assert block.present is not None
+            r = 1 + np.where(block.present, share * (r - 1), 0.0)
+        pull = r @ u
+        return Sums(lost - float(u @ log_mixture), -pull, (r * u) @ r.T, pull)
+
+    def value(self, v: Array, block: LinearBlock) -> float:
+        """Sum the loss alone."""
+        log_mixture, _, u, lost = self._log_mixture(v, block)
+        return lost - float(u @ log_mixture)
+
+    def excess(self, v: Array, mean: Sums, slope: Array, entropy: float) -> float:
+        """Return ``ln max_α E r_α`` (Jensen), valid where there is no penalty."""
+        return np.inf if slope.any() else float(np.log(mean.reach.max()))
+
+    def ambiguity(self, w: Array, evidence: Evidence) -> tuple[Array, Array]:
+        """Return error and ``A = K(w‖ρ) = Σ w_α log(p̄(y)/p_α(y))``, ``ρ_α = w_α p_α(y)/p̄(y)``."""
+        chosen = np.flatnonzero(w > 0)
+        evidence, w = evidence.models(chosen), w[chosen]
+        weights = np.repeat(w[:, None], evidence.n_rows, axis=1)
+        if evidence.present is not None:
+            weights, _, _ = answering(w, evidence.present, evidence.n_rows)
+        at_outcome = evidence.log_likelihood()
+        error = -(weights * at_outcome).sum(axis=0)
+        pooled = evidence.outcomes.expectation(self.pooled(w, evidence.log_p, evidence.present))
+        log_ratio = np.where(weights > 0, pooled - at_outcome, 0.0)
+        return error, (weights * log_ratio).sum(axis=0)
+
+    def _log_mixture(
+        self, v: Array, block: LinearBlock
+    ) -> tuple[Array, Array | None, Array, float]:
+        """Return log p̄(y), m/S, the row weights, and the loss of rows nobody answers."""
+        u, lost, share = block.weight, 0.0, None
+        mixture = v @ block.f
+        if block.present is not None:
+            _, share, alive = answering(v, block.present, len(u))
+            assert block.fallback_loss is not None
+            lost = float(u[~alive] @ block.fallback_loss[~alive])
+            u = np.where(alive, u, 0.0)
+            mixture = np.where(alive, mixture, 1.0)
+        with np.errstate(divide="ignore"):
+            log_mixture = np.log(mixture) + block.top
+        faint = mixture < _TINY
+        if faint.any():
+            log_mixture[faint] = kernels.log_mixture(v, block.log_f[:, faint])
+        if block.present is not None:
+            log_mixture = np.where(
+                alive, log_mixture - np.log(np.where(alive, v @ block.present, 1.0)), 0.0
+            )
+        return log_mixture, share, u, lost
+
+
+RULE = LinearRule()

@@ -1,0 +1,102 @@
+"""The objective of choosing weights: a rule's mean loss on evidence, plus shrinkage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..solvers.evaluation import Evaluation
+from .base import AnyRule
+from .evidence import Evidence
+
+Array = NDArray[np.float64]
+
+#: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions.
+TEMPERATURE_SHRINKAGE = 3.0
+WEIGHT_SHRINKAGE = 0.15
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Shrinkage towards equal weights and T = 1 that vanishes as rows are added.
+
+    ``scale·(3(s − 1 − ln s) + 0.15·M‖v − (s/M)1‖²)/N`` with ``s = Σv`` (maths.md §5). A model
+    that stands for ``size`` identical ones spreads its weight evenly over them.
+    """
+
+    scale: float
+    n: float
+    sizes: Array
+
+    def evaluate(self, v: Array) -> tuple[float, Array, Array]:
+        """Return value, gradient and Hessian."""
+        m, s = self.sizes.sum(), v.sum()
+        if self.scale == 0:
+            return 0.0, np.zeros_like(v), np.zeros((len(v), len(v)))
+        if s <= 0:
+            return np.inf, np.zeros_like(v), np.eye(len(v))
+        a, b = (self.scale * c / self.n for c in (TEMPERATURE_SHRINKAGE, WEIGHT_SHRINKAGE * m))
+        spread = v / self.sizes - s / m
+        value = a * (s - 1 - np.log(s)) + b * float(self.sizes @ spread**2)
+        # Σ_g c_g·spread_g = 0, so the derivative through s drops out of the second term.
+        gradient = a * (1 - 1 / s) + 2 * b * spread
+        hessian = a / s**2 + 2 * b * (np.diag(1 / self.sizes) - 1 / m)
+        return float(value), gradient, hessian
+
+
+class PooledLoss:
+    """Mean loss of a pool on evidence plus a penalty: what a solver minimises.
+
+    Parameters
+    ----------
+    rule, evidence
+        How to combine, and on which rows. Rows nobody answered are left out: they cost the
+        same whatever the weights.
+    scale
+        Of the penalty; 0 for none.
+    sizes
+        (M,) how many identical models each one stands for.
+    """
+
+    def __init__(
+        self, rule: AnyRule, evidence: Evidence, scale: float = 0.0, sizes: Array | None = None
+    ) -> None:
+        self.rule = rule
+        self.evidence = evidence.answered()
+        self.n = self.evidence.total_weight
+        self.penalty = Penalty(
+            scale, self.n, np.ones(evidence.n_models) if sizes is None else sizes
+        )
+        self.entropy = float(self.evidence.outcomes.entropy() @ self.evidence.weight) / self.n
+        self._blocks = [rule.prepare(block) for block in self.evidence.blocks()]
+
+    @property
+    def convex(self) -> bool:
+        """Whether every model answered: renormalising over those present is not convex."""
+        return self.evidence.present is None
+
+    def evaluate(self, v: Array) -> Evaluation:
+        """Return penalised value, gradient and curvature per row, and the rule's own bound."""
+        rule = self.rule
+        mean = reduce(add, (rule.evaluate(v, block) for block in self._blocks)).per_row(self.n)
+        value, slope, bend = self.penalty.evaluate(v)
+        return Evaluation(
+            mean.value + value,
+            mean.gradient + slope,
+            mean.curvature + bend,
+            rule.excess(v, mean, slope, self.entropy) if self.convex else np.inf,
+            separable=self.penalty.scale == 0 and rule.separable(v, mean),
+        )
+
+    def value(self, v: Array) -> float:
+        """Return the penalised value alone."""
+        loss = sum(self.rule.value(v, block) for block in self._blocks) / self.n
+        return float(loss + self.penalty.evaluate(v)[0])
+
+    def loss(self, v: Array) -> float:
+        """Return the mean loss without the penalty."""
+        return float(sum(self.rule.value(v, block) for block in self._blocks) / self.n)

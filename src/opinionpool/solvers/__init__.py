@@ -1,0 +1,1 @@
+"""Solvers: they know value, gradient, curvature and the feasible set, nothing else."""

@@ -1,0 +1,64 @@
+"""What a solver sees of a problem: value, gradient, curvature, and where it may move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An objective at one point.
+
+    Attributes
+    ----------
+    value
+        Objective, nats per row.
+    gradient, curvature
+        (M,) gradient and (M, M) positive semi-definite Hessian (or its PSD part).
+    excess
+        A bound on ``value - minimum`` that the problem knows by itself; inf if it knows none.
+    separable
+        The point is right on every row: scaling it up never does worse (maths: existence).
+    """
+
+    value: float
+    gradient: Vector
+    curvature: NDArray[np.float64]
+    excess: float = np.inf
+    separable: bool = False
+
+
+class Problem(Protocol):
+    """What a solver minimises. ``convex`` says whether a gap certifies the minimum."""
+
+    @property
+    def convex(self) -> bool:
+        """Whether the objective is convex on its feasible set."""
+        ...
+
+    def evaluate(self, v: Vector) -> Evaluation:
+        """Return value, gradient and curvature at ``v``."""
+        ...
+
+    def value(self, v: Vector) -> float:
+        """Return the value alone, for searches that need no more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver ended, and what is known about that point."""
+
+    v: Vector
+    evaluation: Evaluation
+    gap: float
+    status: Status
+    n_evaluations: int

@@ -1,0 +1,120 @@
+"""Projected Newton: each step is a quadratic programme over the feasible set.
+
+The problems are smooth, convex and small (M numbers whatever the number of rows), so a few
+evaluations reach rounding error and the duality gap proves it. Where a problem is not convex
+(missing outputs renormalised) the same iteration finds a stationary point and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from .evaluation import Evaluation, Problem, Solution
+from .feasible import FeasibleSet
+from .quadratic import newton_step
+
+Vector = NDArray[np.float64]
+
+#: Certified distance to the optimum, nats per row, at which iterating stops.
+TOLERANCE = 1e-9
+MAX_EVALUATIONS = 200
+_ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
+#: Slope, nats per row, below which a point of a problem that is not convex counts as stationary.
+_STATIONARY = 1e-5
+#: Improvement, nats per row, that ten evaluations of such a problem have to bring to go on.
+_WORTHWHILE = 1e-8
+_ROUNDING = 8 * np.finfo(np.float64).eps
+
+
+def minimise(
+    problem: Problem,
+    feasible: FeasibleSet,
+    start: Vector | None = None,
+    tolerance: float = TOLERANCE,
+    max_evaluations: int = MAX_EVALUATIONS,
+) -> Solution:
+    """Minimise ``problem`` over ``feasible``, from equal weights unless told otherwise."""
+    v = feasible.start() if start is None else feasible.tidy(start)
+    now = problem.evaluate(v)
+    n_evaluations = 1
+    history = [now.value]
+    while True:
+        if now.separable and feasible.capped and not feasible.at_cap(v):
+            # Right on every row: the same direction, as sharp as allowed, is never worse.
+            sharpest = feasible.tidy(v * (feasible.total / v.sum()))
+            trial = problem.evaluate(sharpest)
+            n_evaluations += 1
+            if trial.value < now.value:
+                v, now = sharpest, trial
+        gap = certified_gap(now, v, feasible)
+        if gap <= tolerance or n_evaluations >= max_evaluations or not np.isfinite(now.value):
+            break
+        step = newton_step(v, now.gradient, now.curvature, feasible)
+        slope = feasible.slope(v, now.gradient, step)
+        length = 1.0
+        while n_evaluations < max_evaluations:
+            trial_v = feasible.tidy(v + length * step)
+            trial = problem.evaluate(trial_v)
+            n_evaluations += 1
+            if trial.value <= now.value + _ARMIJO * length * slope + _noise(now):
+                break
+            # The minimiser of the parabola through value, slope and trial, kept within sense.
+            bend = trial.value - now.value - length * slope
+            ideal = -slope * length * length / (2 * bend) if np.isfinite(bend) else 0.0
+            length = float(np.clip(ideal, 0.1 * length, 0.5 * length))
+        if trial.value > now.value + _noise(now):
+            break
+        stalled = now.value - trial.value <= _noise(now)
+        better = certified_gap(trial, trial_v, feasible) <= gap
+        if stalled and not better:
+            break
+        v, now = trial_v, trial
+        history.append(now.value)
+        if not problem.convex and len(history) > 10 and history[-11] - now.value < _WORTHWHILE:
+            break
+        if stalled and np.abs(length * step).max() <= _ROUNDING * max(1.0, v.max()):
+            break
+    return conclude(problem, feasible, v, now, n_evaluations, tolerance)
+
+
+def certified_gap(now: Evaluation, v: Vector, feasible: FeasibleSet) -> float:
+    """Return the smallest valid bound on the excess, never below what rounding can hide."""
+    bound = min(feasible.gap(v, now.gradient), now.excess)
+    return max(float(bound), _noise(now))
+
+
+def conclude(
+    problem: Problem,
+    feasible: FeasibleSet,
+    v: Vector,
+    now: Evaluation,
+    n_evaluations: int,
+    tolerance: float = TOLERANCE,
+) -> Solution:
+    """Say what is known about the last point."""
+    gap = certified_gap(now, v, feasible)
+    if not problem.convex:
+        settled = _slope(v, now, feasible) <= _STATIONARY
+        status = Status.STATIONARY if settled else Status.NOT_CONVERGED
+        gap = np.nan
+    elif feasible.at_cap(v):
+        status = Status.SEPARABLE if gap <= 1e3 * tolerance else Status.NOT_CONVERGED
+    else:
+        status = Status.CONVERGED if gap <= tolerance else Status.NOT_CONVERGED
+    return Solution(v, now, gap, status, n_evaluations)
+
+
+def _slope(v: Vector, now: Evaluation, feasible: FeasibleSet) -> float:
+    """Frank–Wolfe's quantity at the point's own total: it bounds nothing without convexity.
+
+    It still measures how much moving weight between models could improve the value.
+    """
+    return replace(feasible, total=v.sum(), lower=0.0).gap(v, now.gradient)
+
+
+def _noise(now: Evaluation) -> float:
+    return float(_ROUNDING * max(1.0, abs(now.value)))

@@ -1,0 +1,13 @@
+"""Weightings by name. Adding one: a file with a :class:`~.base.Weighting`, a line here."""
+
+from __future__ import annotations
+
+from .base import Weighting
+from .greedy import Greedy
+from .optimal import Optimal
+from .single import Single
+from .uniform import Uniform
+
+__all__ = ["WEIGHTINGS", "Weighting"]
+
+WEIGHTINGS: dict[str, Weighting] = {w.name: w for w in (Optimal(), Greedy(), Uniform(), Single())}

@@ -1,0 +1,102 @@
+"""Weighting: a way of choosing one weight per model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from ..rules.base import AnyRule
+from ..rules.evidence import Evidence
+from ..rules.objective import PooledLoss
+from ..solvers.feasible import SHARPEST, FeasibleSet
+from ..solvers.newton import certified_gap
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a weighting is given.
+
+    Attributes
+    ----------
+    rule, evidence
+        How to combine, and the labelled rows to choose the weights on.
+    temperature
+        ``"fit"``, or the pool's given temperature.
+    penalty
+        Scale of the shrinkage, 0 for none.
+    seed
+        For whatever is random.
+    """
+
+    rule: AnyRule
+    evidence: Evidence
+    temperature: float | Literal["fit"] = "fit"
+    penalty: float = 1.0
+    seed: int = 0
+
+    @property
+    def joint(self) -> bool:
+        """Whether the temperature is to be fitted together with the weights."""
+        return self.temperature == "fit" and self.rule.joint_temperature
+
+    def feasible(self, size: int, lower: float = 0.0) -> FeasibleSet:
+        """Return where ``v`` lives for so many models: the simplex, scaled, or the cone."""
+        if not self.rule.joint_temperature:
+            return FeasibleSet(size, lower=lower)
+        if self.temperature == "fit":
+            return FeasibleSet(size, SHARPEST, capped=True, lower=lower)
+        return FeasibleSet(size, 1.0 / self.temperature, lower=lower)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Weights that sum to one, and what is known about them.
+
+    ``inverse_temperature`` is None where the weighting leaves the temperature to be fitted
+    afterwards.
+    """
+
+    weights: Array
+    inverse_temperature: float | None
+    gap: float
+    status: Status
+    n_evaluations: int
+
+
+class Weighting(ABC):
+    """One way of choosing weights. A new one is one subclass and one registry line."""
+
+    name: ClassVar[str]
+    #: Whether the weights depend on the rows: then they are optimistic there.
+    learns: ClassVar[bool] = True
+
+    @abstractmethod
+    def choose(self, task: Task) -> Choice:
+        """Choose weights for the task's models on the task's rows."""
+
+
+def fixed(weights: Array, n_evaluations: int = 0) -> Choice:
+    """Return weights that were not optimised; :func:`certify` says how far off they are."""
+    return Choice(weights, None, np.nan, Status.FIXED, n_evaluations)
+
+
+def certify(task: Task, weights: Array, inverse_temperature: float) -> float:
+    """Bound how far weights chosen in any way are above the rule's (penalised) optimum.
+
+    NaN where the problem is not convex (missing outputs renormalised).
+    """
+    problem = PooledLoss(task.rule, task.evidence, task.penalty)
+    if not problem.convex:
+        return float(np.nan)
+    v = weights * (inverse_temperature if task.rule.joint_temperature else 1.0)
+    now = problem.evaluate(v)
+    if not np.isfinite(now.value) or not np.isfinite(now.gradient).all():
+        return float(np.inf)
+    return certified_gap(now, v, task.feasible(len(v)))

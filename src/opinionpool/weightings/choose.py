@@ -1,0 +1,72 @@
+"""Choosing a pool on evidence: the weights, then what they leave open, then the certificate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status, warn
+from .base import Choice, Task, Weighting, certify
+from .temperature import fit_temperature
+
+Array = NDArray[np.float64]
+
+
+def choose(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
+    """Choose weights and temperature; the result always has an inverse temperature and a gap.
+
+    Models that answered none of the rows get no weight from a weighting that learns, with a
+    warning: these rows say nothing about them.
+    """
+    return complete(task, weigh(task, weighting, names))
+
+
+def weigh(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
+    """Choose weights alone (and the temperature where the two are one problem)."""
+    present = task.evidence.present
+    if present is None or not weighting.learns:
+        return weighting.choose(task)
+    heard: NDArray[np.bool_] = np.asarray(present.any(axis=1))
+    if heard.all() or not heard.any():
+        return weighting.choose(task)
+    silent = ", ".join(name for name, here in zip(names, heard, strict=True) if not here)
+    warn(
+        f"no outputs in the fitting rows, hence weight 0: {silent}",
+    )
+    chosen = np.flatnonzero(heard)
+    choice = weighting.choose(replace(task, evidence=task.evidence.models(chosen)))
+    weights = np.zeros(len(heard))
+    weights[chosen] = choice.weights
+    return replace(choice, weights=weights)
+
+
+def complete(task: Task, choice: Choice) -> Choice:
+    """Fit the temperature a weighting left open, and bound how far the result is from the best."""
+    s, status, gap, evaluations = (
+        choice.inverse_temperature,
+        choice.status,
+        choice.gap,
+        choice.n_evaluations,
+    )
+    extra = 0.0
+    if s is None and task.temperature == "fit":
+        tempering = fit_temperature(task.rule, task.evidence, choice.weights, task.penalty)
+        s = float(tempering.v[0])
+        evaluations += tempering.n_evaluations
+        # Two convex problems in turn: each certificate bounds its own excess.
+        extra = tempering.gap
+        if tempering.status in (Status.SEPARABLE, Status.NOT_CONVERGED):
+            status = tempering.status
+    elif s is None:
+        assert not isinstance(task.temperature, str)
+        s = 1.0 / task.temperature
+    if choice.status is Status.FIXED:
+        gap = certify(task, choice.weights, s)
+        evaluations += 1
+    if not task.rule.joint_temperature and np.isfinite(extra):
+        gap += extra
+    return replace(
+        choice, inverse_temperature=s, status=status, gap=float(gap), n_evaluations=evaluations
+    )

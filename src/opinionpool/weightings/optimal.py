@@ -1,0 +1,75 @@
+"""Weights of least (penalised) loss, exactly, with a certificate (maths.md §5)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from ..rules.evidence import Evidence
+from ..rules.objective import PooledLoss
+from ..solvers.minimum_norm import nearest_to_equal
+from ..solvers.newton import minimise
+from .base import Choice, Task, Weighting
+from .missing import INSIDE, best_stationary_point
+
+Array = NDArray[np.float64]
+
+#: Smaller weights are what rounding left of a zero.
+TRACE = 1e-12
+
+
+class Optimal(Weighting):
+    """The optimum of the rule's convex objective; identical models share their weight."""
+
+    name = "optimal"
+
+    def choose(self, task: Task) -> Choice:
+        """Solve; with missing outputs, return the best of several stationary points."""
+        first, group, sizes = identical_models(task.evidence)
+        evidence = task.evidence.models(first)
+        problem = PooledLoss(task.rule, evidence, task.penalty, sizes)
+        feasible = task.feasible(len(first))
+        if problem.convex:
+            found = minimise(problem, feasible)
+            if task.penalty == 0 and found.status in (Status.CONVERGED, Status.SEPARABLE):
+                found = nearest_to_equal(problem, feasible, found)
+        else:
+            found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
+        s = float(found.v.sum())
+        # s = 0 (the uniform distribution is best) says nothing about the weights.
+        w = found.v / s if s > 0 else sizes / sizes.sum()
+        if problem.convex:
+            w = np.where(w < TRACE, 0.0, w)
+            w /= w.sum()
+        return Choice(
+            (w / sizes)[group],
+            s if task.joint else None,
+            found.gap,
+            found.status,
+            found.n_evaluations,
+        )
+
+
+def identical_models(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Return the first of each set of identical models, everyone's set, and the sets' sizes."""
+    first: list[int] = []
+    group = np.empty(evidence.n_models, dtype=np.int64)
+    for model in range(evidence.n_models):
+        for g, other in enumerate(first):
+            if _same(evidence, model, other):
+                group[model] = g
+                break
+        else:
+            group[model] = len(first)
+            first.append(model)
+    return np.array(first), group, np.bincount(group).astype(np.float64)
+
+
+def _same(evidence: Evidence, a: int, b: int) -> bool:
+    if evidence.present is None:
+        return np.array_equal(evidence.log_p[a], evidence.log_p[b])
+    here = evidence.present[a]
+    return np.array_equal(here, evidence.present[b]) and np.array_equal(
+        evidence.log_p[a, here], evidence.log_p[b, here]
+    )
