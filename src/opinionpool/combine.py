@@ -1,0 +1,130 @@
+"""Combining predictions with given weights: no labels, nothing fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .options import Weights, check_kinds, checked_temperature, named_rule
+from .pooling import (
+    Floor,
+    Policy,
+    Pooled,
+    check_policies,
+    pool_predictions,
+    resolve_floor,
+    warn_of_fallback,
+)
+from .predictions import Predictions, Reading, gather
+from .predictions.gather import Kinds
+from .weightings.given import normalised_weights
+
+
+def combine(
+    predictions: object,
+    weights: Weights | None = None,
+    *,
+    rule: str = "log",
+    temperature: float = 1.0,
+    floor: Floor = "auto",
+    missing: str = "renormalise",
+    fallback: str = "uniform",
+    kind: Kinds = "auto",
+    classes: Sequence[object] | None = None,
+    positive: object = None,
+    renormalise: bool = False,
+    details: bool = False,
+) -> Any:
+    """Pool the predictions of several models with given or equal weights; no labels needed.
+
+    Parameters
+    ----------
+    predictions
+        A mapping from model name to array, frame or path; a list of these; an (M, N, K)
+        array; or a path. A list of vectors of length K is one row.
+    weights
+        One number ≥ 0 per model, by name or in order, normalised to sum to one; None is
+        uniform.
+    rule
+        ``"log"``, the weighted mean of log-probabilities through a softmax, or ``"linear"``,
+        the weighted mean of probabilities.
+    temperature
+        T > 0 of the pool; below 1 sharpens.
+    floor
+        What happens to exact zeros: ``"auto"`` (the log rule raises them to 1e-6 and warns),
+        ``"veto"`` (0 stays 0), or ε.
+    missing
+        What an absent output (a row of NaN, an id a model lacks) means: ``"renormalise"`` the
+        weights over who answered, or ``"error"``.
+    fallback
+        What a row gets that nobody answered: ``"uniform"`` or ``"error"``.
+    kind
+        ``"logits"``, ``"probabilities"``, ``"log-probabilities"`` or ``"auto"``; by model in a
+        mapping.
+    classes, positive
+        Names of unnamed columns, and which of two classes a single column is.
+    renormalise
+        Whether rows of probabilities that do not sum to one are rescaled.
+    details
+        Also return how many rows were touched: ``rows``, ``rows_with_missing``,
+        ``rows_fallback``.
+
+    Returns
+    -------
+    (N, K) probabilities, or (K,) for one row given as vectors
+
+    Raises
+    ------
+    InputError
+        Saying what was found, where, and what would be right; its subclasses tell the kinds
+        of mistakes apart.
+
+    Examples
+    --------
+    >>> import opinionpool as op
+    >>> op.combine([[2, 1, .5], [1.5, 2.5, 0], [.8, 1.2, 2]], weights=[.4, .35, .25]).round(4)
+    array([0.4017, 0.4223, 0.176 ])
+
+    References
+    ----------
+    Heskes, "Selecting weighting factors in logarithmic opinion pools", NIPS 1997.
+    """
+    reading = Reading(kind, classes, positive, renormalise)
+    gathered = gather(predictions, reading, row=positive is None)
+    known = gathered.predictions
+    check_kinds(kind, known)
+    pooled = combine_aligned(
+        known,
+        weights,
+        rule=rule,
+        temperature=temperature,
+        floor=floor,
+        missing=missing,
+        fallback=fallback,
+    )
+    result = gathered.give_back(pooled.probabilities(known.dtype), known.classes, known.ids)
+    return (result, pooled.touched) if details else result
+
+
+def combine_aligned(
+    predictions: Predictions,
+    weights: Weights | None,
+    *,
+    rule: str,
+    temperature: float,
+    floor: Floor,
+    missing: str,
+    fallback: str,
+) -> Pooled:
+    """Pool aligned predictions; see :func:`combine`."""
+    the_rule = named_rule(rule)
+    check_policies(missing, fallback, labels=False)
+    s = 1.0 / checked_temperature(temperature)
+    w = normalised_weights(weights, predictions.names)
+    floors = np.full(predictions.n_models, resolve_floor(floor, the_rule, predictions))
+    policy = Policy(floors, missing, fallback)
+    pooled = pool_predictions(predictions, the_rule, w, s, policy)
+    warn_of_fallback(pooled, policy)
+    return pooled

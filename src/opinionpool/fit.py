@@ -1,0 +1,273 @@
+"""Fitting a pool: weights and temperature from held-out labels."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagnostics.decomposition import decomposition
+from .errors import InputError, Status, warn
+from .losses import mean_loss, model_losses
+from .options import (
+    Temperature,
+    Weights,
+    check_kinds,
+    checked_temperature,
+    named_rule,
+    named_weighting,
+    penalty_scale,
+)
+from .pool import Pool, Settings
+from .pooling import (
+    Floor,
+    Policy,
+    check_policies,
+    check_vetoes,
+    class_prior,
+    evidence_of,
+    resolve_floor,
+)
+from .predictions import Gathered, Predictions, Reading, Targets, gather
+from .predictions.classes import plain
+from .predictions.gather import Kinds
+from .rules.base import AnyRule
+from .rules.evidence import Evidence
+from .weightings import Weighting
+from .weightings.base import Choice, Task
+from .weightings.choose import choose
+from .weightings.given import Given
+
+Array = NDArray[np.float64]
+
+
+def fit(
+    predictions: object,
+    y: object = None,
+    *,
+    rule: str = "log",
+    weighting: str | Weights | Weighting = "optimal",
+    temperature: Temperature = "fit",
+    family: str = "categorical",
+    floor: Floor = "auto",
+    penalty: float | Literal["auto"] = "auto",
+    missing: str = "renormalise",
+    fallback: str = "uniform",
+    kind: Kinds = "auto",
+    classes: Sequence[object] | None = None,
+    positive: object = None,
+    renormalise: bool = False,
+    sample_weight: object = None,
+    seed: int | None = None,
+) -> Pool:
+    """Fit the pool of several models to held-out labels.
+
+    Parameters
+    ----------
+    predictions
+        As for :func:`combine`; rows that the models were **not** trained on.
+    y
+        Labels (N,), or distributions over the classes: (N, K), or for two classes floats
+        strictly inside (0, 1). An array, a series, a frame or a path with a column ``label``;
+        matched on ``id`` where predictions have one. Rows without a label are ignored and
+        counted. None uses the labels that came with the predictions.
+    rule
+        ``"log"`` or ``"linear"``.
+    weighting
+        ``"optimal"`` (exact, with a certificate), ``"greedy"``, ``"uniform"``, or numbers.
+    temperature
+        ``"fit"``, or T > 0. The log rule fits it together with the weights, the linear rule
+        after them.
+    family
+        ``"categorical"``.
+    floor, missing, fallback, kind, classes, positive, renormalise
+        As for :func:`combine`; ``missing`` and ``fallback`` may also be ``"prior"``, the
+        classes' frequencies among the labels.
+    penalty
+        Shrinkage towards equal weights and T = 1 that vanishes as rows are added:
+        ``"auto"``, 0, or a number scaling it.
+    sample_weight
+        (N,) how much each label counts; 2 is a row seen twice.
+    seed
+        For the random starts that missing outputs make necessary; None is 0.
+
+    Returns
+    -------
+    Pool
+        With weights, temperature, the loss of every model and of the pool, and the gap.
+
+    Warns
+    -----
+    OpinionPoolWarning
+        When zeros were floored, a fit did not converge, or something else was decided on the
+        caller's behalf.
+
+    Raises
+    ------
+    InputError
+        As for :func:`combine`; LabelError for labels, VetoError where exact zeros make the
+        loss infinite.
+
+    Examples
+    --------
+    >>> import numpy as np, opinionpool as op
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 3, 200)
+    >>> a, b = (np.eye(3)[y] * 2 + rng.normal(size=(200, 3)) for _ in range(2))
+    >>> pool = op.fit({"a": a, "b": b}, y)
+    >>> pool.weights.round(2), pool.status.value
+    (array([0.53, 0.47]), 'converged')
+
+    References
+    ----------
+    Heskes, "Selecting weighting factors in logarithmic opinion pools", NIPS 1997.
+    """
+    if family != "categorical":
+        raise InputError(f"family: found {family!r}, expected 'categorical'")
+    the_rule = named_rule(rule)
+    check_policies(missing, fallback, labels=True)
+    scale = penalty_scale(penalty)
+    if temperature != "fit":
+        checked_temperature(temperature)
+    gathered = gather(
+        predictions,
+        Reading(kind, classes, positive, renormalise),
+        y=y,
+        sample_weight=sample_weight,
+        own_labels=True,
+    )
+    check_kinds(kind, gathered.predictions)
+    settings = Settings(
+        floor=floor,
+        missing=missing,
+        fallback=fallback,
+        penalty=penalty,
+        renormalise=renormalise,
+        positive=None if positive is None else plain(positive),
+    )
+    return fit_gathered(
+        gathered,
+        the_rule,
+        named_weighting(weighting, gathered.predictions.names),
+        temperature,
+        scale,
+        settings,
+        seed or 0,
+    )
+
+
+def fit_gathered(
+    gathered: Gathered,
+    rule: AnyRule,
+    weighting: Weighting,
+    temperature: Temperature,
+    scale: float,
+    settings: Settings,
+    seed: int,
+) -> Pool:
+    """Fit aligned predictions; everything was checked."""
+    predictions, targets = gathered.predictions, labelled(gathered)
+    epsilon = resolve_floor(settings.floor, rule, predictions)
+    closure = rule.vetoes and weighting.learns and epsilon == 0
+    policy = Policy(
+        np.full(predictions.n_models, epsilon),
+        settings.missing,
+        settings.fallback,
+        needed_prior(settings, targets, predictions.n_classes),
+        closure,
+    )
+    evidence = evidence_of(predictions, targets, policy)
+    task = Task(rule, evidence, temperature, scale, seed)
+    choice = checked_choice(task, weighting, predictions.names)
+    s = choice.inverse_temperature
+    assert s is not None
+    loss, split = in_sample(task, choice, closure=closure)
+    return Pool(
+        models=predictions.names,
+        classes=predictions.classes,
+        kinds=predictions.kinds,
+        rule=rule.name,
+        weighting=weighting.name,
+        weights=choice.weights,
+        temperature=math.inf if s == 0 else 1.0 / s,
+        floors=policy.floors,
+        settings=Settings(**{**vars(settings), "closure": closure}),
+        loss=loss,
+        losses=model_losses(evidence),
+        gap=choice.gap,
+        status=choice.status,
+        evaluations=choice.n_evaluations,
+        rows=row_counts(predictions, targets, evidence, choice.weights),
+        decomposition=split,
+        prior=policy.prior,
+        fingerprint=fingerprint(predictions, targets),
+    )
+
+
+def checked_choice(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
+    """Choose weights and temperature; say so where the result may still be improved."""
+    counting = np.ones(len(names), dtype=bool)
+    if isinstance(weighting, Given):
+        counting = weighting.weights > 0
+    check_vetoes(task.rule, task.evidence, names, counting)
+    choice = choose(task, weighting, names)
+    if choice.status in (Status.NOT_CONVERGED, Status.SEPARABLE):
+        warn(
+            f"{choice.status.sentence} (gap {choice.gap:.2g} nats per row, "
+            f"{choice.n_evaluations} evaluations)",
+        )
+    return choice
+
+
+def labelled(gathered: Gathered) -> Targets:
+    """Return the labels, or say that there are none."""
+    if gathered.targets is None:
+        raise InputError("labels: none were given, and no model's table brought a column 'label'")
+    return gathered.targets
+
+
+def needed_prior(settings: Settings, targets: Targets, n_classes: int) -> Array | None:
+    """Return the class prior where a policy uses it."""
+    if "prior" not in (settings.missing, settings.fallback):
+        return None
+    return class_prior(targets, n_classes)
+
+
+def in_sample(task: Task, choice: Choice, *, closure: bool) -> tuple[float, dict[str, float]]:
+    """Return the pool's mean loss on its fitting rows, and its split on those answered."""
+    s = choice.inverse_temperature
+    assert s is not None
+    answered = task.evidence.answered()
+    loss = mean_loss(task.rule, choice.weights, s, answered, closure=closure)
+    split = decomposition(task.rule, choice.weights, answered, loss)
+    if answered.n_rows == task.evidence.n_rows:
+        return loss, split
+    return mean_loss(task.rule, choice.weights, s, task.evidence, closure=closure), split
+
+
+def row_counts(
+    predictions: Predictions, targets: Targets, evidence: Evidence, w: Array
+) -> dict[str, int]:
+    """Count the rows that were fitted, left out, and touched by a policy."""
+    present = evidence.present
+    return {
+        "fitted": evidence.n_rows,
+        "unlabelled": targets.n_unlabelled,
+        "unpredicted": targets.n_unpredicted,
+        "with_missing": predictions.take(targets.rows).rows_with_missing(),
+        "fallback": 0 if present is None else int((~present[w > 0].any(axis=0)).sum()),
+    }
+
+
+def fingerprint(predictions: Predictions, targets: Targets) -> str:
+    """Return the SHA-256 of what was fitted: equal data, equal fingerprint."""
+    digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
+    outcomes = targets.outcomes
+    for array in (predictions.log_p, targets.rows, outcomes.classes, outcomes.soft, targets.weight):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,72 @@
+"""Options as callers write them, checked once and turned into what the code works with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .predictions import Predictions
+from .predictions.gather import Kinds
+from .rules import RULES
+from .rules.base import AnyRule
+from .weightings import WEIGHTINGS, Weighting
+from .weightings.given import Given, normalised_weights
+
+Weights = Mapping[str, float] | Sequence[float] | NDArray[Any]
+Temperature = float | Literal["fit"]
+
+
+def named_rule(rule: str) -> AnyRule:
+    """Return a rule by name."""
+    if rule not in RULES:
+        raise InputError(f"rule: found {rule!r}, expected one of {', '.join(RULES)}")
+    return RULES[rule]
+
+
+def named_weighting(weighting: str | Weights | Weighting, names: tuple[str, ...]) -> Weighting:
+    """Return a weighting by name, or the one that returns the given numbers."""
+    if isinstance(weighting, Weighting):
+        return weighting
+    if not isinstance(weighting, str):
+        return Given(normalised_weights(weighting, names))
+    if weighting not in WEIGHTINGS:
+        raise InputError(
+            f"weighting: found {weighting!r}, expected one of {', '.join(WEIGHTINGS)}, or numbers"
+        )
+    return WEIGHTINGS[weighting]
+
+
+def checked_temperature(temperature: object) -> float:
+    """Return a temperature above 0."""
+    if isinstance(temperature, bool) or not isinstance(
+        temperature, int | float | np.floating | np.integer
+    ):
+        raise InputError(f"temperature: found {temperature!r}, expected 'fit' or a number above 0")
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise InputError(f"temperature: found {temperature}, expected a finite number above 0")
+    return float(temperature)
+
+
+def penalty_scale(penalty: object) -> float:
+    """Return what the automatic penalty is multiplied with."""
+    if penalty == "auto":
+        return 1.0
+    if isinstance(penalty, bool) or not isinstance(penalty, int | float | np.floating | np.integer):
+        raise InputError(f"penalty: found {penalty!r}, expected 'auto' or a number ≥ 0")
+    if not (penalty >= 0 and math.isfinite(penalty)):
+        raise InputError(f"penalty: found {penalty}, expected a finite number ≥ 0")
+    return float(penalty)
+
+
+def check_kinds(kind: Kinds, predictions: Predictions) -> None:
+    """Refuse kinds for models that are not there."""
+    unknown = [] if isinstance(kind, str) else [n for n in kind if n not in predictions.names]
+    if unknown:
+        raise InputError(
+            f"kind: there is no model {unknown[0]!r}; models: {', '.join(predictions.names)}"
+        )

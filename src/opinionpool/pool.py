@@ -1,0 +1,217 @@
+"""Pool: the fitted artefact. It pools new predictions, and is saved as plain JSON."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import pool_file
+from .errors import AlignmentError, MissingOutputError, Status
+from .pooling import Floor, Policy, Pooled, pool_predictions, resolve_floor, warn_of_fallback
+from .predictions import Predictions, Reading, gather
+from .predictions.classes import Label
+from .rules import RULES
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pool treats what it is given; what was asked for, before it was resolved.
+
+    Attributes
+    ----------
+    floor, missing, fallback, penalty
+        As given to :func:`opinionpool.fit`.
+    renormalise
+        Whether rows of probabilities that do not sum to one are rescaled.
+    positive
+        The class of single columns, None for the second.
+    closure
+        Whether models of weight 0 still veto (fitted under ``floor="veto"``).
+    """
+
+    floor: Floor = "auto"
+    missing: str = "renormalise"
+    fallback: str = "uniform"
+    penalty: float | Literal["auto"] = "auto"
+    renormalise: bool = False
+    positive: Label | None = None
+    closure: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Weights, temperature and everything needed to pool new predictions the same way.
+
+    Attributes
+    ----------
+    models, classes
+        Names, in the order of ``weights`` and of the columns of a result.
+    kinds
+        What each model's numbers are (``"logits"``, …); None where it answered no row.
+    rule, weighting
+        ``"log"`` or ``"linear"``; how the weights were chosen.
+    weights
+        (M,) float64, ≥ 0, sum one.
+    temperature
+        T of the pool; 1.0 is none, inf the uniform.
+    floors
+        (M,) ε below which a model's probabilities were raised, 0 for none.
+    loss, losses
+        Negative log-likelihood in nats per row of the pool and of every model on the rows it
+        answered, on the fitting rows and without any penalty; losses may be inf.
+    gap
+        Certificate: the penalised objective is at most this far above its minimum, nats per
+        row. NaN where the problem is not convex.
+    status
+        How the fit ended; ``status.sentence`` says it in words.
+    evaluations
+        Passes over the rows that were needed.
+    rows
+        Counts: ``fitted``, ``unlabelled``, ``unpredicted``, ``with_missing``, ``fallback``.
+    decomposition
+        ``average_error``, ``ambiguity``, ``temperature_gain``: where the gain comes from.
+    prior
+        (K,) class frequencies, where a policy needs them.
+    fingerprint
+        SHA-256 of names, classes, predictions, labels and weights that were fitted.
+    """
+
+    models: tuple[str, ...]
+    classes: tuple[Label, ...]
+    kinds: tuple[str | None, ...]
+    rule: str
+    weighting: str
+    weights: Array
+    temperature: float
+    floors: Array
+    settings: Settings
+    loss: float
+    losses: Array
+    gap: float
+    status: Status
+    evaluations: int
+    rows: Mapping[str, int]
+    decomposition: Mapping[str, float] = field(default_factory=dict)
+    prior: Array | None = None
+    fingerprint: str = ""
+
+    @overload
+    def apply(self, predictions: object, *, details: Literal[False] = False) -> Any: ...
+    @overload
+    def apply(
+        self, predictions: object, *, details: Literal[True]
+    ) -> tuple[Any, dict[str, int]]: ...
+
+    def apply(self, predictions: object, *, details: bool = False) -> Any:
+        """Pool new predictions of the same models.
+
+        Parameters
+        ----------
+        predictions
+            As for :func:`opinionpool.fit`: a mapping from model name to array, frame or path.
+            A model may be left out unless ``missing="error"``: it then counts as missing.
+        details
+            Also return how many rows were touched: ``rows``, ``rows_with_missing``,
+            ``rows_fallback``.
+
+        Returns
+        -------
+        (N, K) probabilities
+            Rows sum to one, columns in the order of ``classes``; in the array library or
+            frame type of the first model's input, float32 if all inputs are.
+
+        Raises
+        ------
+        InputError
+            For models the pool does not know, other classes, numbers that are not of the
+            kind that was fitted; one of its subclasses says which.
+
+        Examples
+        --------
+        >>> import numpy as np, opinionpool as op
+        >>> a, b = np.array([[2.0, 1, 0], [0, 1, 2]]), np.array([[1.0, 2, 0], [0, 2, 1]])
+        >>> pool = op.fit({"a": a, "b": b}, [0, 2], temperature=1.0, weighting="uniform")
+        >>> pool.apply({"a": a, "b": b}).round(3)
+        array([[0.45 , 0.45 , 0.1  ],
+               [0.1  , 0.45 , 0.45 ]])
+        """
+        gathered = gather(predictions, self.reading())
+        pooled = self.pool(gathered.predictions)
+        warn_of_fallback(pooled, self.policy(self.floors))
+        p = pooled.probabilities(gathered.predictions.dtype)
+        result = gathered.give_back(p, self.classes, gathered.predictions.ids)
+        return (result, pooled.touched) if details else result
+
+    def pool(self, predictions: Predictions) -> Pooled:
+        """Pool aligned predictions into log-probabilities, with the counts of touched rows."""
+        known = self.known(predictions)
+        floors = self.resolved_floors(known)
+        return pool_predictions(
+            known,
+            RULES[self.rule],
+            self.weights,
+            self.inverse_temperature,
+            self.policy(floors),
+        )
+
+    @property
+    def inverse_temperature(self) -> float:
+        """1/T, 0 at infinite temperature."""
+        return 0.0 if math.isinf(self.temperature) else 1.0 / self.temperature
+
+    def resolved_floors(self, predictions: Predictions) -> Array:
+        """Return each model's ε; zeros that first appear now are floored under ``"auto"``."""
+        if self.settings.floor != "auto" or self.floors.any():
+            return self.floors
+        return np.full(len(self.floors), resolve_floor("auto", RULES[self.rule], predictions))
+
+    def known(self, predictions: Predictions) -> Predictions:
+        """Return predictions in the pool's order of models, absent ones missing everywhere."""
+        unknown = [name for name in predictions.names if name not in self.models]
+        if unknown:
+            raise AlignmentError(
+                f"the pool does not know the model(s) {', '.join(unknown)}; it was fitted on "
+                f"{', '.join(self.models)}"
+            )
+        absent = [name for name in self.models if name not in predictions.names]
+        if absent and self.settings.missing == "error":
+            raise MissingOutputError(
+                f"missing='error', and the model(s) {', '.join(absent)} are not given"
+            )
+        place = {name: i for i, name in enumerate(predictions.names)}
+        return predictions.models([place.get(name) for name in self.models], self.models)
+
+    def reading(self) -> Reading:
+        """Return how this pool's inputs are to be read: as they were when it was fitted."""
+        return Reading(
+            kind=dict(zip(self.models, self.kinds, strict=True)),
+            classes=self.classes,
+            positive=self.settings.positive,
+            renormalise=self.settings.renormalise,
+        )
+
+    def policy(self, floors: Array) -> Policy:
+        """Return what happens to zeros and absences."""
+        s = self.settings
+        return Policy(floors, s.missing, s.fallback, self.prior, s.closure)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the pool as JSON, whole or not at all. Raises OutputError."""
+        pool_file.save(self, path)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}={w:.4g}" for name, w in zip(self.models, self.weights, strict=True)
+        )
+        return (
+            f"<Pool {self.rule}/{self.weighting}: {shown}; T={self.temperature:.4g}, "
+            f"loss={self.loss:.5g}, gap={self.gap:.2g}, {self.status.value}>"
+        )

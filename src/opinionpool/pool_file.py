@@ -1,0 +1,185 @@
+"""The JSON form of a pool: versioned, checked field by field, nothing executable in it."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .atomic import write_bytes
+from .errors import PoolFileError, Status
+from .predictions.kinds import KINDS
+from .rules import RULES
+from .weightings import WEIGHTINGS
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+FORMAT = "opinionpool.pool"
+VERSION = 1
+_SUM_SLACK = 1e-9
+#: JSON has no numbers for these.
+_SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+def save(pool: Pool, path: str | os.PathLike[str]) -> None:
+    """Write a pool as JSON, whole or not at all."""
+    import msgspec
+
+    encoded = msgspec.json.encode(document(pool))
+    write_bytes(path, msgspec.json.format(encoded, indent=2) + b"\n")
+
+
+def load(path: str | os.PathLike[str]) -> Pool:
+    """Read a pool that :meth:`Pool.save` wrote, and check every field.
+
+    Raises
+    ------
+    PoolFileError
+        Naming the field that is missing or impossible; for a file that is no JSON too.
+
+    Examples
+    --------
+    >>> import opinionpool as op
+    >>> op.load("no-such-pool.json")
+    Traceback (most recent call last):
+    ...
+    opinionpool.errors.PoolFileError: no-such-pool.json: there is no such file
+    """
+    import msgspec
+
+    where = os.fspath(path)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read()
+    except FileNotFoundError:
+        raise PoolFileError(f"{where}: there is no such file") from None
+    except OSError as error:
+        raise PoolFileError(f"{where}: cannot be read ({error.strerror})") from None
+    try:
+        return from_document(msgspec.json.decode(raw), where)
+    except msgspec.DecodeError as error:
+        raise PoolFileError(f"{where}: this is no JSON ({error})") from None
+
+
+def document(pool: Pool) -> dict[str, Any]:
+    """Return a pool as what JSON can hold."""
+    s = pool.settings
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "rule": pool.rule,
+        "weighting": pool.weighting,
+        "models": list(pool.models),
+        "weights": pool.weights.tolist(),
+        "temperature": _number(pool.temperature),
+        "classes": list(pool.classes),
+        "kinds": list(pool.kinds),
+        "floors": pool.floors.tolist(),
+        "settings": {
+            "floor": s.floor if isinstance(s.floor, str) else float(s.floor),
+            "missing": s.missing,
+            "fallback": s.fallback,
+            "penalty": s.penalty if isinstance(s.penalty, str) else float(s.penalty),
+            "renormalise": s.renormalise,
+            "positive": s.positive,
+            "closure": s.closure,
+        },
+        "prior": None if pool.prior is None else pool.prior.tolist(),
+        "loss": _number(pool.loss),
+        "losses": [_number(loss) for loss in pool.losses],
+        "gap": _number(pool.gap),
+        "status": pool.status.value,
+        "evaluations": pool.evaluations,
+        "rows": dict(pool.rows),
+        "decomposition": {name: _number(x) for name, x in pool.decomposition.items()},
+        "fingerprint": pool.fingerprint,
+    }
+
+
+def from_document(content: Any, where: str) -> Pool:
+    """Build a pool from decoded JSON, or name the field that is wrong."""
+    import msgspec
+
+    from .pool import Pool, Settings
+    from .pool_schema import PoolDocument
+
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise PoolFileError(f"{where}: field 'format' is not {FORMAT!r}: this is no saved pool")
+    if content.get("version") != VERSION:
+        raise PoolFileError(
+            f"{where}: field 'version' is {content.get('version')!r}; this release of opinionpool "
+            f"reads version {VERSION}"
+        )
+    try:
+        d = msgspec.convert(content, PoolDocument)
+    except msgspec.ValidationError as error:
+        raise PoolFileError(f"{where}: {error}") from None
+    _check(d, where)
+    optional = None if d.prior is None else np.array(d.prior)
+    return Pool(
+        models=tuple(d.models),
+        classes=tuple(d.classes),
+        kinds=tuple(d.kinds),
+        rule=d.rule,
+        weighting=d.weighting,
+        weights=np.array(d.weights),
+        temperature=_value(d.temperature),
+        floors=np.array(d.floors),
+        settings=Settings(**msgspec.structs.asdict(d.settings)),
+        loss=_value(d.loss),
+        losses=np.array([_value(x) for x in d.losses]),
+        gap=_value(d.gap),
+        status=Status(d.status),
+        evaluations=d.evaluations,
+        rows=d.rows,
+        decomposition={name: _value(x) for name, x in d.decomposition.items()},
+        prior=optional,
+        fingerprint=d.fingerprint,
+    )
+
+
+def _check(d: Any, where: str) -> None:
+    """Check what types alone cannot say."""
+    m, k = len(d.models), len(d.classes)
+
+    def wrong(name: str, found: object, expected: str) -> PoolFileError:
+        return PoolFileError(f"{where}: field {name!r} is {found}, expected {expected}")
+
+    if m == 0 or len(set(d.models)) != m:
+        raise wrong("models", d.models, "at least one model, each name once")
+    if k < 2:
+        raise wrong("classes", d.classes, "at least two classes")
+    for name, size in (("weights", m), ("kinds", m), ("floors", m), ("losses", m)):
+        if len(getattr(d, name)) != size:
+            raise wrong(name, f"of length {len(getattr(d, name))}", f"one entry per model ({m})")
+    if min(d.weights) < 0 or abs(sum(d.weights) - 1) > _SUM_SLACK:
+        raise wrong("weights", d.weights, "numbers ≥ 0 that sum to one")
+    if not _value(d.temperature) > 0:
+        raise wrong("temperature", d.temperature, "a number above 0")
+    if not all(0 <= e < 1 / k for e in d.floors):
+        raise wrong("floors", d.floors, f"numbers from 0 to below 1/K = {1 / k:g}")
+    if d.rule not in RULES:
+        raise wrong("rule", repr(d.rule), f"one of {', '.join(RULES)}")
+    if d.weighting not in (*WEIGHTINGS, "given"):
+        raise wrong("weighting", repr(d.weighting), f"one of {', '.join((*WEIGHTINGS, 'given'))}")
+    for kind in d.kinds:
+        if kind is not None and kind not in KINDS:
+            raise wrong("kinds", repr(kind), f"one of {', '.join(KINDS)}")
+    needs_prior = "prior" in (d.settings.missing, d.settings.fallback)
+    if needs_prior and d.prior is None:
+        raise wrong("prior", "null", f"{k} probabilities, which a policy 'prior' needs")
+    if d.prior is not None and (
+        len(d.prior) != k or min(d.prior) <= 0 or abs(sum(d.prior) - 1) > 1e-6
+    ):
+        raise wrong("prior", d.prior, f"{k} positive probabilities that sum to one")
+
+
+def _number(x: float) -> float | str:
+    return float(x) if math.isfinite(x) else str(float(x))
+
+
+def _value(x: float | str) -> float:
+    return _SPECIAL[x] if isinstance(x, str) else float(x)
