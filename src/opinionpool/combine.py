@@ -105,6 +105,8 @@ def combine(
         fallback=fallback,
     )
     result = gathered.give_back(pooled.probabilities(known.dtype), known.classes, known.ids)
+    if gathered.one_row:
+        result = result[0]
     return (result, pooled.touched) if details else result
 
 

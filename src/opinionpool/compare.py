@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,55 +11,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import folds as splits
-from .errors import InputError, LabelError, OpinionPoolError, Status
-from .fit import fit_gathered, labelled, needed_prior
-from .losses import row_losses
+from .candidates import CANDIDATES, Candidate
+from .crossval import Progress, Run, fold_evidence
+from .fit import fit_gathered, labelled
+from .folds import splits_of
 from .options import check_kinds, penalty_scale
 from .pool import Pool, Settings
-from .pooling import Floor, Policy, check_policies, check_vetoes, evidence_of, resolve_floor
-from .predictions import Gathered, Predictions, Reading, Targets, gather
+from .pooling import Floor, check_policies, resolve_floor
+from .predictions import Reading, gather
 from .predictions.classes import plain
 from .predictions.gather import Kinds
 from .rules import LOG, RULES
-from .rules.evidence import Evidence
 from .weightings import WEIGHTINGS
-from .weightings.base import Choice, Task
-from .weightings.choose import complete, weigh
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, float], None]
 
 #: Seconds after which no further candidate is started.
 TIME_LIMIT = 300.0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to make a pool; ``CANDIDATES`` lists them from simple to elaborate."""
-
-    weighting: str
-    rule: str
-    temperature: float | Literal["fit"]
-
-    @property
-    def name(self) -> str:
-        """How tables call it: ``"optimal log, T fitted"``."""
-        if self.weighting == "single":
-            return "best single model"
-        return f"{self.weighting} {self.rule}, T {'fitted' if self.temperature == 'fit' else '= 1'}"
-
-
-#: In order of simplicity: nothing fitted, one number fitted, then as many as there are models.
-CANDIDATES = (
-    Candidate("single", "log", 1.0),
-    *(
-        Candidate(weighting, rule, temperature)
-        for weighting in ("uniform", "greedy", "optimal")
-        for temperature in (1.0, "fit")
-        for rule in ("linear", "log")
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -169,7 +136,7 @@ def compare(
     >>> y = rng.integers(0, 3, 300)
     >>> a, b = (np.eye(3)[y] * 2 + rng.normal(size=(300, 3)) for _ in range(2))
     >>> op.compare({"a": a, "b": b}, y).recommended
-    'uniform log, T = 1'
+    'uniform log, T fitted'
     """
     check_policies(missing, fallback, labels=True)
     scale = penalty_scale(penalty)
@@ -191,9 +158,9 @@ def compare(
         None if positive is None else plain(positive),
     )
     epsilon = resolve_floor(floor, LOG, known)
-    cut, cluster, how = _splits(gathered, targets, folds, groups, time, seed or 0)
-    parts = [_parts(known, targets, settings, epsilon, split) for split in cut]
-    run = _Run(parts, known.names, scale, seed or 0, time_limit, progress)
+    cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed or 0)
+    parts = [fold_evidence(known, targets, settings, epsilon, split) for split in cut]
+    run = Run(parts, known.names, scale, seed or 0, time_limit, progress)
     losses = run.all_losses()
     tested = np.concatenate([test for _, test in cut])
     table, recommended = _table(losses, run.remarks, targets.weight[tested], cluster[tested])
@@ -213,146 +180,6 @@ def compare(
         )
 
     return Comparison(table, recommended, notes, refit)
-
-
-def _parts(
-    predictions: Predictions,
-    targets: Targets,
-    settings: Settings,
-    epsilon: float,
-    split: splits.Split,
-) -> tuple[Evidence, Evidence]:
-    """Return a fold's training and test evidence; a class prior comes from the training rows."""
-    train, test = (targets.take(rows) for rows in split)
-    policy = Policy(
-        np.full(predictions.n_models, epsilon),
-        settings.missing,
-        settings.fallback,
-        needed_prior(settings, train, predictions.n_classes),
-    )
-    return evidence_of(predictions, train, policy), evidence_of(predictions, test, policy)
-
-
-class _Run:
-    """Fits every candidate in every fold, until the time is up."""
-
-    def __init__(
-        self,
-        parts: list[tuple[Evidence, Evidence]],
-        names: tuple[str, ...],
-        scale: float,
-        seed: int,
-        time_limit: float | None,
-        progress: Progress | None,
-    ) -> None:
-        self.parts, self.names, self.scale, self.seed = parts, names, scale, seed
-        self.deadline = math.inf if time_limit is None else clock.monotonic() + time_limit
-        self.time_limit = time_limit
-        self.progress = progress or (lambda what, share: None)
-        self.remarks: dict[str, str] = {}
-        self.notes: list[str] = []
-        self._weights: dict[tuple[str, str, int], Choice] = {}
-
-    def all_losses(self) -> dict[Candidate, Array]:
-        """Return each candidate's test losses, fold after fold."""
-        done: dict[Candidate, Array] = {}
-        for number, candidate in enumerate(CANDIDATES):
-            if clock.monotonic() > self.deadline and done:
-                left = [c.name for c in CANDIDATES[number:]]
-                self.notes.append(
-                    f"the time limit of {self.time_limit:g} s was reached; not compared: "
-                    + "; ".join(left)
-                )
-                break
-            rows = self._losses(candidate, number / len(CANDIDATES))
-            if rows is not None:
-                done[candidate] = rows
-        if not done:
-            raise LabelError(
-                "no candidate could be fitted: " + "; ".join(dict.fromkeys(self.remarks.values()))
-            )
-        return done
-
-    def _losses(self, candidate: Candidate, share: float) -> Array | None:
-        found = []
-        for fold, (train, test) in enumerate(self.parts):
-            self.progress(
-                f"{candidate.name}, fold {fold + 1}",
-                share + fold / len(self.parts) / len(CANDIDATES),
-            )
-            rule = RULES[candidate.rule]
-            task = Task(rule, train, candidate.temperature, self.scale, self.seed)
-            try:
-                check_vetoes(rule, train, self.names, np.ones(len(self.names), dtype=bool))
-                choice = self._choice(task, candidate, fold)
-            except OpinionPoolError as error:
-                self.remarks[candidate.name] = str(error)
-                return None
-            if choice.status in (Status.NOT_CONVERGED, Status.SEPARABLE):
-                self.remarks[candidate.name] = f"{choice.status.value} in fold {fold + 1}"
-            s = choice.inverse_temperature
-            assert s is not None
-            found.append(row_losses(rule, choice.weights, s, test, closure=rule.vetoes))
-        return np.concatenate(found)
-
-    def _choice(self, task: Task, candidate: Candidate, fold: int) -> Choice:
-        """Choose weights once per fold for all temperatures that do not change them."""
-        weighting = WEIGHTINGS[candidate.weighting]
-        if candidate.weighting == "optimal" and task.joint:
-            return complete(task, weigh(task, weighting, self.names))
-        key = (candidate.weighting, candidate.rule, fold)
-        if key not in self._weights:
-            self._weights[key] = weigh(task, weighting, self.names)
-        return complete(task, self._weights[key])
-
-
-def _splits(
-    gathered: Gathered, targets: Targets, folds: int, groups: object, time: object, seed: int
-) -> tuple[list[splits.Split], NDArray[np.int64], str]:
-    """Return the folds, which rows are one draw for standard errors, and how it was done."""
-    n = len(targets.rows)
-    if groups is not None and time is not None:
-        raise InputError("groups and time: give one of them, not both")
-    if groups is not None:
-        codes = _codes(gathered, targets, groups, "groups")
-        how = f"{folds} folds of whole groups ({codes.max() + 1} groups), errors by group"
-        return splits.by_group(codes, folds, seed), codes, how
-    if time is not None:
-        codes = _codes(gathered, targets, time, "time")
-        how = f"{folds} folds forward in time ({codes.max() + 1} moments), errors by moment"
-        return splits.forward(codes, folds), codes, how
-    return splits.by_row(n, folds, seed), np.arange(n), f"{folds} folds by row"
-
-
-def _codes(gathered: Gathered, targets: Targets, column: object, what: str) -> NDArray[np.int64]:
-    """Return ranks 0, 1, … of a column given as an array beside the labels, or by name."""
-    if isinstance(column, str):
-        if column in targets.extras:
-            values = np.asarray(targets.extras[column])
-        else:
-            values = _from_tables(gathered, column, what, targets)
-    else:
-        given = np.asarray(column)
-        n_given = int(targets.source_rows.max()) + 1
-        if given.ndim != 1 or len(given) < n_given:
-            raise InputError(f"{what}: found shape {given.shape}, expected one value per label")
-        values = given[targets.source_rows]
-    absent = [v is None or v != v for v in values.tolist()]
-    if any(absent):
-        raise LabelError(f"{what}: row {absent.index(True)} has no value")
-    codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
-    return codes
-
-
-def _from_tables(gathered: Gathered, column: str, what: str, targets: Targets) -> NDArray[Any]:
-    for table in gathered.tables.values():
-        if column in table.extras and len(table.values) == gathered.predictions.n_rows:
-            return np.asarray(table.extras[column])[targets.rows]
-    have = sorted({*targets.extras, *(n for t in gathered.tables.values() for n in t.extras)})
-    raise InputError(
-        f"{what}: there is no column {column!r} beside the labels; found: "
-        f"{', '.join(have) or 'none'}"
-    )
 
 
 def _table(

@@ -172,7 +172,7 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked."""
     predictions, targets = gathered.predictions, labelled(gathered)
     epsilon = resolve_floor(settings.floor, rule, predictions)
-    closure = rule.vetoes and weighting.learns and epsilon == 0
+    closure = rule.vetoes and weighting.closure and epsilon == 0
     policy = Policy(
         np.full(predictions.n_models, epsilon),
         settings.missing,

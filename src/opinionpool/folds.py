@@ -2,13 +2,77 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, LabelError
+from .errors import InputError, LabelError, warn
+from .predictions import Gathered, Targets
 
 Rows = NDArray[np.int64]
 Split = tuple[Rows, Rows]
+
+
+def splits_of(
+    gathered: Gathered, targets: Targets, folds: int, groups: object, time: object, seed: int
+) -> tuple[list[Split], NDArray[np.int64], str]:
+    """Return the folds, which rows are one draw for standard errors, and how it was done."""
+    n = len(targets.rows)
+    if groups is not None and time is not None:
+        raise InputError("groups and time: give one of them, not both")
+    if groups is not None:
+        codes = _codes(gathered, targets, groups, "groups")
+        how = f"{folds} folds of whole groups ({codes.max() + 1} groups), errors by group"
+        return by_group(codes, folds, seed), codes, how
+    if time is not None:
+        codes = _codes(gathered, targets, time, "time")
+        _warn_if_clock_wraps(codes)
+        how = f"{folds} folds forward in time ({codes.max() + 1} moments), errors by moment"
+        return forward(codes, folds), codes, how
+    return by_row(n, folds, seed), np.arange(n), f"{folds} folds by row"
+
+
+def _warn_if_clock_wraps(codes: NDArray[np.int64]) -> None:
+    """Warn when rows come moment by moment, but not in the order of the times."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    moments = codes[starts]
+    if len(np.unique(moments)) == len(moments) and (np.diff(moments) < 0).any():
+        warn(
+            "time: the rows come moment by moment in another order than their times, which are "
+            "sorted; where a clock wraps (weeks 52, 1) give times that increase throughout"
+        )
+
+
+def _codes(gathered: Gathered, targets: Targets, column: object, what: str) -> NDArray[np.int64]:
+    """Return ranks 0, 1, … of a column given as an array beside the labels, or by name."""
+    if isinstance(column, str):
+        if column in targets.extras:
+            values = np.asarray(targets.extras[column])
+        else:
+            values = _from_tables(gathered, column, what, targets)
+    else:
+        given = np.asarray(column)
+        n_given = int(targets.source_rows.max()) + 1
+        if given.ndim != 1 or len(given) < n_given:
+            raise InputError(f"{what}: found shape {given.shape}, expected one value per label")
+        values = given[targets.source_rows]
+    absent = [v is None or v != v for v in values.tolist()]
+    if any(absent):
+        raise LabelError(f"{what}: row {absent.index(True)} has no value")
+    codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return codes
+
+
+def _from_tables(gathered: Gathered, column: str, what: str, targets: Targets) -> NDArray[Any]:
+    for table in gathered.tables.values():
+        if column in table.extras and len(table.values) == gathered.predictions.n_rows:
+            return np.asarray(table.extras[column])[targets.rows]
+    have = sorted({*targets.extras, *(n for t in gathered.tables.values() for n in t.extras)})
+    raise InputError(
+        f"{what}: there is no column {column!r} beside the labels; found: "
+        f"{', '.join(have) or 'none'}"
+    )
 
 
 def by_row(n_rows: int, folds: int, seed: int) -> list[Split]:

@@ -140,10 +140,11 @@ class Pool:
         >>> a, b = np.array([[2.0, 1, 0], [0, 1, 2]]), np.array([[1.0, 2, 0], [0, 2, 1]])
         >>> pool = op.fit({"a": a, "b": b}, [0, 2], temperature=1.0, weighting="uniform")
         >>> pool.apply({"a": a, "b": b}).round(3)
-        array([[0.45 , 0.45 , 0.1  ],
-               [0.1  , 0.45 , 0.45 ]])
+        array([[0.45, 0.45, 0.1 ],
+               [0.1 , 0.45, 0.45]])
         """
-        gathered = gather(predictions, self.reading())
+        # With more than two classes a vector can only be one row; with two it is a column.
+        gathered = gather(predictions, self.reading(), row=len(self.classes) > 2)
         pooled = self.pool(gathered.predictions)
         warn_of_fallback(pooled, self.policy(self.floors))
         p = pooled.probabilities(gathered.predictions.dtype)

@@ -12,7 +12,6 @@ from .atomic import write_bytes
 from .errors import PoolFileError, Status
 from .predictions.kinds import KINDS
 from .rules import RULES
-from .weightings import WEIGHTINGS
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -34,6 +33,16 @@ def save(pool: Pool, path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str]) -> Pool:
     """Read a pool that :meth:`Pool.save` wrote, and check every field.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+
+    Returns
+    -------
+    Pool
+        Equal to the one that was saved.
 
     Raises
     ------
@@ -163,8 +172,8 @@ def _check(d: Any, where: str) -> None:
         raise wrong("floors", d.floors, f"numbers from 0 to below 1/K = {1 / k:g}")
     if d.rule not in RULES:
         raise wrong("rule", repr(d.rule), f"one of {', '.join(RULES)}")
-    if d.weighting not in (*WEIGHTINGS, "given"):
-        raise wrong("weighting", repr(d.weighting), f"one of {', '.join((*WEIGHTINGS, 'given'))}")
+    if not d.weighting:
+        raise wrong("weighting", repr(d.weighting), "a name")
     for kind in d.kinds:
         if kind is not None and kind not in KINDS:
             raise wrong("kinds", repr(kind), f"one of {', '.join(KINDS)}")

@@ -141,6 +141,11 @@ def evidence_of(predictions: Predictions, targets: Targets, policy: Policy) -> E
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
     rows = predictions if every else predictions.take(targets.rows)
     log_p, present = prepared(rows, policy)
+    if present is not None and policy.fallback == "error" and not present.any(axis=0).all():
+        raise MissingOutputError(
+            f"fallback='error', and {rows.rows_unanswered()} labelled row(s) have no output of any "
+            "model"
+        )
     return Evidence(
         log_p,
         targets.outcomes,

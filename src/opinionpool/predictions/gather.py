@@ -46,6 +46,7 @@ class Gathered:
     predictions: Predictions
     targets: Targets | None
     give_back: GiveBack
+    one_row: bool = False
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
@@ -74,7 +75,7 @@ def gather(
     own_labels
         Whether to use labels that a table brought along when ``y`` is None.
     """
-    tables, give_back = tables_of(inputs, row=row)
+    tables, give_back, one_row = tables_of(inputs, row=row)
     for table in tables.values():
         if table.values.shape[0] == 0:
             raise InputError(f"{table.where}: found zero rows, expected at least one")
@@ -112,14 +113,14 @@ def gather(
         index = next((t.index for t in tables.values() if t.index is not None), None)
         found = targets(raw, tuple(classes), n, alignment.ids, index, sample_weight)
         _warn_if_one_class(found)
-    return Gathered(predictions, found, give_back, tables)
+    return Gathered(predictions, found, give_back, one_row, tables)
 
 
-def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], GiveBack]:
-    """Turn inputs into one table per model, by name in order."""
+def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], GiveBack, bool]:
+    """Turn inputs into one table per model, by name in order; say if all were single rows."""
     source = source_of(inputs)
     if source is not None:
-        return source.tables(None, inputs), _giver(inputs)
+        return source.tables(None, inputs), _giver(inputs), False
     if isinstance(inputs, Mapping):
         named: list[tuple[str | None, Any]] = [(_name(n), value) for n, value in inputs.items()]
     elif isinstance(inputs, str | bytes):
@@ -139,7 +140,7 @@ def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], G
         distinct_names([*tables, *found])
         tables.update(found)
     one_row = row and all(_is_vector(value) for _, value in named)
-    return tables, _giver(named[0][1], squeeze=one_row)
+    return tables, _giver(named[0][1]), one_row
 
 
 def _unnamed(inputs: object) -> list[tuple[str | None, Any]]:
@@ -166,15 +167,13 @@ def _is_vector(value: Any) -> bool:
     return np.ndim(value) == 1
 
 
-def _giver(original: Any, *, squeeze: bool = False) -> GiveBack:
+def _giver(original: Any) -> GiveBack:
     """Return how a result becomes what the caller works with: its frame type or array library."""
     source = source_of(original)
 
     def give_back(p: NDArray[Any], classes: tuple[Label, ...], ids: NDArray[Any] | None) -> Any:
         if source is not None:
             return source.give_back(original, p, tuple(class_text(c) for c in classes), ids)
-        if squeeze:
-            p = p[0]
         if isinstance(original, np.ndarray | Sequence):
             return p
         from array_api_compat import array_namespace, is_array_api_obj

@@ -153,7 +153,7 @@ def _from_log_probabilities(
             return np.concatenate([np.log(-np.expm1(log_p)), log_p], axis=1)
     _check_possible(log_p, table, rows)
     _check_sums(np.exp(log_p).sum(axis=1), table, rows, renormalise, "have exponentials summing to")
-    return log_softmax(log_p, xp=np)
+    return np.asarray(log_softmax(log_p, xp=np))
 
 
 def _from_logits(
@@ -161,9 +161,9 @@ def _from_logits(
 ) -> Array:
     z = cells.astype(np.float64)
     if z.shape[1] == 1:
-        return log_sigmoid(np.concatenate([-z, z], axis=1), xp=np)
+        return np.asarray(log_sigmoid(np.concatenate([-z, z], axis=1), xp=np))
     _check_possible(z, table, rows)
-    return log_softmax(z, xp=np)
+    return np.asarray(log_softmax(z, xp=np))
 
 
 _CONVERTERS = {

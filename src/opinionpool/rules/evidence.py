@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingOutputError
 from ..families.categorical import entropy
 
 Array = NDArray[np.float64]
@@ -136,11 +135,9 @@ class Evidence:
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
 
     def fallback_loss(self) -> Array:
-        """Return the loss of each row if nobody answers it, (N,)."""
+        """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""
         if self.fallback is None:
-            raise MissingOutputError(
-                "a row is left without any model that has weight, and fallback='error'"
-            )
+            return np.full(self.n_rows, np.inf)
         row = np.broadcast_to(self.fallback, (self.n_rows, self.n_classes))
         return -self.outcomes.expectation(row)
 

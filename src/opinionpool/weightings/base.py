@@ -76,6 +76,9 @@ class Weighting(ABC):
     name: ClassVar[str]
     #: Whether the weights depend on the rows: then they are optimistic there.
     learns: ClassVar[bool] = True
+    #: Whether models of weight 0 stay in the pool and veto: where the weights come from the
+    #: closure of the log rule's objective (maths.md §2).
+    closure: ClassVar[bool] = False
 
     @abstractmethod
     def choose(self, task: Task) -> Choice:

@@ -20,7 +20,7 @@ def choose(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
     Models that answered none of the rows get no weight from a weighting that learns, with a
     warning: these rows say nothing about them.
     """
-    return complete(task, weigh(task, weighting, names))
+    return complete(task, weighting, weigh(task, weighting, names))
 
 
 def weigh(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
@@ -42,7 +42,7 @@ def weigh(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
     return replace(choice, weights=weights)
 
 
-def complete(task: Task, choice: Choice) -> Choice:
+def complete(task: Task, weighting: Weighting, choice: Choice) -> Choice:
     """Fit the temperature a weighting left open, and bound how far the result is from the best."""
     s, status, gap, evaluations = (
         choice.inverse_temperature,
@@ -52,7 +52,9 @@ def complete(task: Task, choice: Choice) -> Choice:
     )
     extra = 0.0
     if s is None and task.temperature == "fit":
-        tempering = fit_temperature(task.rule, task.evidence, choice.weights, task.penalty)
+        tempering = fit_temperature(
+            task.rule, task.evidence, choice.weights, task.penalty, closure=weighting.closure
+        )
         s = float(tempering.v[0])
         evaluations += tempering.n_evaluations
         # Two convex problems in turn: each certificate bounds its own excess.

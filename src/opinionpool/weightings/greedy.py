@@ -26,6 +26,7 @@ class Greedy(Weighting):
     """Greedy selection at T = 1."""
 
     name = "greedy"
+    closure = True
 
     def choose(self, task: Task) -> Choice:
         """Run all rounds and return the best prefix."""

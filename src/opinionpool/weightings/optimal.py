@@ -23,6 +23,7 @@ class Optimal(Weighting):
     """The optimum of the rule's convex objective; identical models share their weight."""
 
     name = "optimal"
+    closure = True
 
     def choose(self, task: Task) -> Choice:
         """Solve; with missing outputs, return the best of several stationary points."""

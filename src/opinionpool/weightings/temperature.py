@@ -22,13 +22,15 @@ from ..solvers.newton import minimise
 Array = NDArray[np.float64]
 
 
-def fit_temperature(rule: AnyRule, evidence: Evidence, weights: Array, penalty: float) -> Solution:
+def fit_temperature(
+    rule: AnyRule, evidence: Evidence, weights: Array, penalty: float, *, closure: bool = False
+) -> Solution:
     """Fit the inverse temperature β of the pool with these weights: ``solution.v[0]``.
 
     Convex in β (not in T); β = 0 is the uniform distribution, β = 100 the sharpest allowed.
     """
     pooled = np.concatenate(
-        [rule.pooled(weights, b.log_p, b.present, closure=True) for b in evidence.blocks()]
+        [rule.pooled(weights, b.log_p, b.present, closure=closure) for b in evidence.blocks()]
     )
     answered = pooled.max(axis=-1) > -np.inf
     itself = replace(

@@ -1,0 +1,119 @@
+"""Cross-validation of candidates: everything is fitted inside the training part of a fold."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .candidates import CANDIDATES, Candidate
+from .errors import LabelError, OpinionPoolError, Status
+from .fit import needed_prior
+from .folds import Split
+from .losses import row_losses
+from .pool import Settings
+from .pooling import Policy, check_vetoes, evidence_of
+from .predictions import Predictions, Targets
+from .rules import RULES
+from .rules.evidence import Evidence
+from .weightings import WEIGHTINGS
+from .weightings.base import Choice, Task
+from .weightings.choose import complete, weigh
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+
+def fold_evidence(
+    predictions: Predictions,
+    targets: Targets,
+    settings: Settings,
+    epsilon: float,
+    split: Split,
+) -> tuple[Evidence, Evidence]:
+    """Return a fold's training and test evidence; a class prior comes from the training rows."""
+    train, test = (targets.take(rows) for rows in split)
+    policy = Policy(
+        np.full(predictions.n_models, epsilon),
+        settings.missing,
+        settings.fallback,
+        needed_prior(settings, train, predictions.n_classes),
+    )
+    return evidence_of(predictions, train, policy), evidence_of(predictions, test, policy)
+
+
+class Run:
+    """Fits every candidate in every fold, until the time is up."""
+
+    def __init__(
+        self,
+        parts: list[tuple[Evidence, Evidence]],
+        names: tuple[str, ...],
+        scale: float,
+        seed: int,
+        time_limit: float | None,
+        progress: Progress | None,
+    ) -> None:
+        self.parts, self.names, self.scale, self.seed = parts, names, scale, seed
+        self.deadline = math.inf if time_limit is None else clock.monotonic() + time_limit
+        self.time_limit = time_limit
+        self.progress = progress or (lambda what, share: None)
+        self.remarks: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._weights: dict[tuple[str, str, int], Choice] = {}
+
+    def all_losses(self) -> dict[Candidate, Array]:
+        """Return each candidate's test losses, fold after fold."""
+        done: dict[Candidate, Array] = {}
+        for number, candidate in enumerate(CANDIDATES):
+            if clock.monotonic() > self.deadline and done:
+                left = [c.name for c in CANDIDATES[number:]]
+                self.notes.append(
+                    f"the time limit of {self.time_limit:g} s was reached; not compared: "
+                    + "; ".join(left)
+                )
+                break
+            rows = self._losses(candidate, number / len(CANDIDATES))
+            if rows is not None:
+                done[candidate] = rows
+        if not done:
+            raise LabelError(
+                "no candidate could be fitted: " + "; ".join(dict.fromkeys(self.remarks.values()))
+            )
+        return done
+
+    def _losses(self, candidate: Candidate, share: float) -> Array | None:
+        found = []
+        for fold, (train, test) in enumerate(self.parts):
+            self.progress(
+                f"{candidate.name}, fold {fold + 1}",
+                share + fold / len(self.parts) / len(CANDIDATES),
+            )
+            rule = RULES[candidate.rule]
+            task = Task(rule, train, candidate.temperature, self.scale, self.seed)
+            try:
+                check_vetoes(rule, train, self.names, np.ones(len(self.names), dtype=bool))
+                choice = self._choice(task, candidate, fold)
+            except OpinionPoolError as error:
+                self.remarks[candidate.name] = str(error)
+                return None
+            if choice.status in (Status.NOT_CONVERGED, Status.SEPARABLE):
+                self.remarks[candidate.name] = f"{choice.status.value} in fold {fold + 1}"
+            s = choice.inverse_temperature
+            assert s is not None
+            closure = WEIGHTINGS[candidate.weighting].closure
+            found.append(row_losses(rule, choice.weights, s, test, closure=closure))
+        return np.concatenate(found)
+
+    def _choice(self, task: Task, candidate: Candidate, fold: int) -> Choice:
+        """Choose weights once per fold for all temperatures that do not change them."""
+        weighting = WEIGHTINGS[candidate.weighting]
+        if candidate.weighting == "optimal" and task.joint:
+            return complete(task, weighting, weigh(task, weighting, self.names))
+        key = (candidate.weighting, candidate.rule, fold)
+        if key not in self._weights:
+            self._weights[key] = weigh(task, weighting, self.names)
+        return complete(task, weighting, self._weights[key])
