@@ -12,6 +12,7 @@ of its Hessian are those of a full row whose log-probabilities are replaced by
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,20 +81,27 @@ class LogRule(Rule[LogBlock]):
 
     def evaluate(self, v: Array, block: LogBlock) -> Sums:
         """Sum loss, gradient, curvature, and ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)`` over a block."""
-        log_p, y, u, lost = self._effective(v, block)
-        z = self._logits(v, log_p, block)
-        p, log_z = kernels.softmax(z)
-        mean, curvature = kernels.moments(p, log_p, u)
-        favourite = z.argmax(axis=-1)
+        row = self._pool(v, block)
+        p, log_z = kernels.softmax(row.z)
+        log_p, y = block.log_p, block.at_outcome
+        if row.scale is not None:
+            # ℓ' of the module's note; Σ v ℓ' = z, so the pool itself is unchanged.
+            s = v.sum() or 1.0
+            centre, y_centre = row.z_finite / s, row.at_outcome / s
+            log_p = log_p - centre
+            log_p *= row.scale[:, :, None]
+            log_p += centre
+            y = y_centre + row.scale * (y - y_centre)
+        mean, curvature = kernels.moments(p, log_p, row.weight)
+        favourite = row.z.argmax(axis=-1)
         at_favourite = np.take_along_axis(log_p, favourite[None, :, None], axis=2)[:, :, 0]
-        return Sums(
-            float(u @ (log_z - v @ y)) + lost, (mean - y) @ u, curvature, (at_favourite - y) @ u
-        )
+        loss = float(row.weight @ (log_z - row.at_outcome)) + row.lost
+        return Sums(loss, (mean - y) @ row.weight, curvature, (at_favourite - y) @ row.weight)
 
     def value(self, v: Array, block: LogBlock) -> float:
         """Sum the loss alone."""
-        log_p, y, u, lost = self._effective(v, block)
-        return float(u @ (kernels.softmax(self._logits(v, log_p, block)).log_z - v @ y)) + lost
+        row = self._pool(v, block)
+        return float(row.weight @ (kernels.softmax(row.z).log_z - row.at_outcome)) + row.lost
 
     def excess(self, v: Array, mean: Sums, slope: Array, entropy: float) -> float:
         """Gibbs bound (maths.md §5): tight where the Frank–Wolfe gap pays for the whole cap.
@@ -129,29 +137,39 @@ class LogRule(Rule[LogBlock]):
         """Whether the pool's favourite is what happened in every row."""
         return bool(v.any() and mean.reach @ v <= 0)
 
-    def _logits(self, v: Array, log_p: Array, block: LogBlock) -> Array:
-        # Σ v ℓ' = s ℓ̄: the substitution leaves the pool itself unchanged.
-        z = kernels.weighted_sum(v, log_p)
-        if block.vetoed is not None:
-            z[block.vetoed] = -np.inf
-        return z
-
-    def _effective(self, v: Array, block: LogBlock) -> tuple[Array, Array, Array, float]:
-        """Return ℓ', ℓ'(y), row weights and the loss of rows that nobody with weight answers."""
+    def _pool(self, v: Array, block: LogBlock) -> _Rows:
+        """Pool a block's rows over the models that answered them."""
         if block.present is None:
-            return block.log_p, block.at_outcome, block.weight, 0.0
+            z = kernels.weighted_sum(v, block.log_p)
+            return _Rows(z, _vetoed(z, block), v @ block.at_outcome, block.weight)
         w, share, alive = answering(v, block.present, len(block.weight))
-        scale = share * v.sum()
-        centre, y_centre = kernels.weighted_sum(w, block.log_p), (w * block.at_outcome).sum(axis=0)
-        log_p = block.log_p - centre
-        log_p *= scale[:, :, None]
-        log_p += centre
-        y = y_centre + scale * (block.at_outcome - y_centre)
+        s = v.sum()
+        z = kernels.weighted_sum(s * w, block.log_p)
         assert block.fallback_loss is not None
-        u = block.weight
-        # 0·inf: a fallback that rules the outcome out costs nothing where it is not needed.
-        lost = float(u[~alive] @ block.fallback_loss[~alive])
-        return log_p, y, np.where(alive, u, 0.0), lost
+        return _Rows(
+            z,
+            _vetoed(z, block),
+            s * (w * block.at_outcome).sum(axis=0),
+            np.where(alive, block.weight, 0.0),
+            # Not weight @ where(...): a fallback that rules the outcome out is inf, and 0·inf NaN.
+            float(block.weight[~alive] @ block.fallback_loss[~alive]),
+            s * share,
+        )
+
+
+class _Rows(NamedTuple):
+    """Pooled logits of a block's rows, before and after vetoes, and what else they cost."""
+
+    z_finite: Array  # (n, K)
+    z: Array  # (n, K), −inf where vetoed
+    at_outcome: Array  # (n,)
+    weight: Array  # (n,), 0 where nobody with weight answered
+    lost: float = 0.0  # the loss of those rows
+    scale: Array | None = None  # (M, n) s m/S, with missing outputs
+
+
+def _vetoed(z: Array, block: LogBlock) -> Array:
+    return z if block.vetoed is None else np.where(block.vetoed, -np.inf, z)
 
 
 def _rows(
