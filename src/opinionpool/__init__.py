@@ -8,8 +8,7 @@ from .compare import Comparison, compare
 from .errors import OpinionPoolError, OpinionPoolWarning, Status
 from .fit import fit
 from .io import sources as _sources  # noqa: F401 - registers files and frames
-from .pool import Pool
-from .pool_file import load
+from .pool import Pool, load
 from .score import score
 
 __all__ = [

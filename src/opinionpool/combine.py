@@ -18,7 +18,7 @@ from .pooling import (
     warn_of_fallback,
 )
 from .predictions import Predictions, Reading, gather
-from .predictions.gather import Kinds
+from .predictions.columns import Kinds
 from .weightings.given import normalised_weights
 
 

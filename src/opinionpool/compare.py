@@ -20,7 +20,7 @@ from .pool import Pool, Settings
 from .pooling import Floor, check_policies, resolve_floor
 from .predictions import Reading, gather
 from .predictions.classes import plain
-from .predictions.gather import Kinds
+from .predictions.columns import Kinds
 from .rules import LOG, RULES
 from .weightings import WEIGHTINGS
 

@@ -34,7 +34,7 @@ from .pooling import (
 )
 from .predictions import Gathered, Predictions, Reading, Targets, gather
 from .predictions.classes import plain
-from .predictions.gather import Kinds
+from .predictions.columns import Kinds
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 from .weightings import Weighting

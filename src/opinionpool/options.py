@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .predictions import Predictions
-from .predictions.gather import Kinds
+from .predictions.columns import Kinds
 from .rules import RULES
 from .rules.base import AnyRule
 from .weightings import WEIGHTINGS, Weighting

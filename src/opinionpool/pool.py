@@ -216,3 +216,33 @@ class Pool:
             f"<Pool {self.rule}/{self.weighting}: {shown}; T={self.temperature:.4g}, "
             f"loss={self.loss:.5g}, gap={self.gap:.2g}, {self.status.value}>"
         )
+
+
+def load(path: str | os.PathLike[str]) -> Pool:
+    """Read a pool that :meth:`Pool.save` wrote, and check every field.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+
+    Returns
+    -------
+    Pool
+        Equal to the one that was saved.
+
+    Raises
+    ------
+    PoolFileError
+        Naming the field that is missing or impossible; for a file that is no JSON too.
+
+    Examples
+    --------
+    >>> import opinionpool as op
+    >>> op.load("no-such-pool.json")
+    Traceback (most recent call last):
+    ...
+    opinionpool.errors.PoolFileError: no-such-pool.json: there is no such file
+    """
+    fields = pool_file.read(path)
+    return Pool(**{**fields, "settings": Settings(**fields["settings"])})

@@ -31,32 +31,8 @@ def save(pool: Pool, path: str | os.PathLike[str]) -> None:
     write_bytes(path, msgspec.json.format(encoded, indent=2) + b"\n")
 
 
-def load(path: str | os.PathLike[str]) -> Pool:
-    """Read a pool that :meth:`Pool.save` wrote, and check every field.
-
-    Parameters
-    ----------
-    path
-        The JSON file.
-
-    Returns
-    -------
-    Pool
-        Equal to the one that was saved.
-
-    Raises
-    ------
-    PoolFileError
-        Naming the field that is missing or impossible; for a file that is no JSON too.
-
-    Examples
-    --------
-    >>> import opinionpool as op
-    >>> op.load("no-such-pool.json")
-    Traceback (most recent call last):
-    ...
-    opinionpool.errors.PoolFileError: no-such-pool.json: there is no such file
-    """
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and check a saved pool: what :class:`~opinionpool.pool.Pool` is made of."""
     import msgspec
 
     where = os.fspath(path)
@@ -68,7 +44,7 @@ def load(path: str | os.PathLike[str]) -> Pool:
     except OSError as error:
         raise PoolFileError(f"{where}: cannot be read ({error.strerror})") from None
     try:
-        return from_document(msgspec.json.decode(raw), where)
+        return fields(msgspec.json.decode(raw), where)
     except msgspec.DecodeError as error:
         raise PoolFileError(f"{where}: this is no JSON ({error})") from None
 
@@ -108,11 +84,10 @@ def document(pool: Pool) -> dict[str, Any]:
     }
 
 
-def from_document(content: Any, where: str) -> Pool:
-    """Build a pool from decoded JSON, or name the field that is wrong."""
+def fields(content: Any, where: str) -> dict[str, Any]:
+    """Return the fields of a pool from decoded JSON, or name the one that is wrong."""
     import msgspec
 
-    from .pool import Pool, Settings
     from .pool_schema import PoolDocument
 
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -127,27 +102,26 @@ def from_document(content: Any, where: str) -> Pool:
     except msgspec.ValidationError as error:
         raise PoolFileError(f"{where}: {error}") from None
     _check(d, where)
-    optional = None if d.prior is None else np.array(d.prior)
-    return Pool(
-        models=tuple(d.models),
-        classes=tuple(d.classes),
-        kinds=tuple(d.kinds),
-        rule=d.rule,
-        weighting=d.weighting,
-        weights=np.array(d.weights),
-        temperature=_value(d.temperature),
-        floors=np.array(d.floors),
-        settings=Settings(**msgspec.structs.asdict(d.settings)),
-        loss=_value(d.loss),
-        losses=np.array([_value(x) for x in d.losses]),
-        gap=_value(d.gap),
-        status=Status(d.status),
-        evaluations=d.evaluations,
-        rows=d.rows,
-        decomposition={name: _value(x) for name, x in d.decomposition.items()},
-        prior=optional,
-        fingerprint=d.fingerprint,
-    )
+    return {
+        "models": tuple(d.models),
+        "classes": tuple(d.classes),
+        "kinds": tuple(d.kinds),
+        "rule": d.rule,
+        "weighting": d.weighting,
+        "weights": np.array(d.weights),
+        "temperature": _value(d.temperature),
+        "floors": np.array(d.floors),
+        "settings": msgspec.structs.asdict(d.settings),
+        "loss": _value(d.loss),
+        "losses": np.array([_value(x) for x in d.losses]),
+        "gap": _value(d.gap),
+        "status": Status(d.status),
+        "evaluations": d.evaluations,
+        "rows": d.rows,
+        "decomposition": {name: _value(x) for name, x in d.decomposition.items()},
+        "prior": None if d.prior is None else np.array(d.prior),
+        "fingerprint": d.fingerprint,
+    }
 
 
 def _check(d: Any, where: str) -> None:

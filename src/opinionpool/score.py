@@ -16,7 +16,7 @@ from .options import check_kinds
 from .pool import Pool
 from .pooling import Floor, evidence_of, resolve_floor, warn_of_fallback
 from .predictions import Reading, floored, gather
-from .predictions.gather import Kinds
+from .predictions.columns import Kinds
 from .rules import LOG, RULES
 
 

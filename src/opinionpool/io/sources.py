@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError
+from ..predictions.labels import LABEL_NAMES, named_labels
 from ..predictions.sheet import Sheet
 from ..predictions.table import SOURCES, Source, Table, array_table, model_table
-from ..predictions.targets import LABEL_NAMES, named_labels
 from .base import Content
 from .files import is_path, read
 from .frames import frame_like, is_frame, sheet_of_frame

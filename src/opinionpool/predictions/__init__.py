@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from .gather import Gathered, Reading, gather
+from .columns import Kinds, Reading
+from .gather import Gathered, gather
+from .labels import read_labels
 from .predictions import Predictions, floored
 from .sheet import Sheet
 from .table import SOURCES, Source, Table, model_table
-from .targets import Targets, read_labels
+from .targets import Targets
 
 __all__ = [
     "SOURCES",
     "Gathered",
+    "Kinds",
     "Predictions",
     "Reading",
     "Sheet",

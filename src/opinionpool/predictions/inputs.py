@@ -1,0 +1,83 @@
+"""Inputs: whatever names the models and holds their outputs becomes one table per model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .classes import Label, class_text
+from .rows import distinct_names
+from .table import Table, array_table, source_of
+
+GiveBack = Callable[[NDArray[Any], tuple[Label, ...], NDArray[Any] | None], Any]
+
+
+def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], GiveBack, bool]:
+    """Turn inputs into one table per model, by name in order; say if all were single rows."""
+    source = source_of(inputs)
+    if source is not None:
+        return source.tables(None, inputs), _giver(inputs), False
+    if isinstance(inputs, Mapping):
+        named: list[tuple[str | None, Any]] = [(_name(n), value) for n, value in inputs.items()]
+    elif isinstance(inputs, str | bytes):
+        raise InputError(f"predictions: found {inputs!r}, expected models' outputs or their files")
+    else:
+        named = _unnamed(inputs)
+    if not named:
+        raise InputError("predictions: found no model, expected at least one")
+    tables: dict[str, Table] = {}
+    for given, value in named:
+        source = source_of(value)
+        if source is not None:
+            found = source.tables(given, value)
+        else:
+            name = given if given is not None else f"m{len(tables)}"
+            found = {name: array_table(value, f"model {name!r}", row=row)}
+        distinct_names([*tables, *found])
+        tables.update(found)
+    one_row = row and all(_is_vector(value) for _, value in named)
+    return tables, _giver(named[0][1]), one_row
+
+
+def _unnamed(inputs: object) -> list[tuple[str | None, Any]]:
+    if isinstance(inputs, Iterable) and not hasattr(inputs, "ndim"):
+        return [(None, value) for value in inputs]
+    ndim = getattr(inputs, "ndim", 0)
+    if ndim not in (2, 3):
+        raise InputError(
+            f"predictions: found {type(inputs).__name__}"
+            + (f" with {ndim} dimension(s)" if hasattr(inputs, "ndim") else "")
+            + "; expected a mapping from model name to array, a list of arrays, or one array of "
+            "shape (models, rows, classes)"
+        )
+    return [(None, inputs[i]) for i in range(len(inputs))]  # type: ignore[arg-type,index]
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise InputError(f"predictions: found the model name {name!r}, expected text")
+    return name
+
+
+def _is_vector(value: Any) -> bool:
+    return np.ndim(value) == 1
+
+
+def _giver(original: Any) -> GiveBack:
+    """Return how a result becomes what the caller works with: its frame type or array library."""
+    source = source_of(original)
+
+    def give_back(p: NDArray[Any], classes: tuple[Label, ...], ids: NDArray[Any] | None) -> Any:
+        if source is not None:
+            return source.give_back(original, p, tuple(class_text(c) for c in classes), ids)
+        if isinstance(original, np.ndarray | Sequence):
+            return p
+        from array_api_compat import array_namespace, is_array_api_obj
+
+        return array_namespace(original).asarray(p) if is_array_api_obj(original) else p
+
+    return give_back
