@@ -20,10 +20,15 @@ def decomposition(
     error, ambiguity = rule.ambiguity(weights, evidence)
     u = evidence.weight / evidence.total_weight
     average, spread = float(u @ error), float(u @ ambiguity)
+    untempered = average - spread
+    if np.isinf(average):
+        # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
+        pooled = rule.pooled(weights, evidence.log_p, evidence.present)
+        untempered = -float(u @ evidence.outcomes.expectation(pooled))
     return {
         "average_error": average,
         "ambiguity": spread,
-        "loss_untempered": average - spread,
-        "temperature_gain": average - spread - loss,
+        "loss_untempered": untempered,
+        "temperature_gain": untempered - loss,
         "loss": loss,
     }

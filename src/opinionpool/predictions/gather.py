@@ -19,7 +19,6 @@ from .rows import align
 from .table import Table
 from .targets import Targets, targets
 
-
 #: Every kind detected, classes as they are named.
 AS_FOUND = Reading()
 

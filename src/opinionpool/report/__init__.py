@@ -1,0 +1,11 @@
+"""Results for people: pure functions from dicts to text."""
+
+from __future__ import annotations
+
+from .comparison import comparison_text
+from .demo import demo_text
+from .pool import pool_text
+from .pooled import pooled_text
+from .scores import scores_text
+
+__all__ = ["comparison_text", "demo_text", "pool_text", "pooled_text", "scores_text"]
