@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
 from .options import Weights, check_kinds, checked_temperature, named_rule
 from .pooling import (
     Floor,
@@ -122,6 +123,8 @@ def combine_aligned(
 ) -> Pooled:
     """Pool aligned predictions; see :func:`combine`."""
     the_rule = named_rule(rule)
+    if floor == "learned":
+        raise InputError("floor='learned' needs labels: use fit, or another floor")
     check_policies(missing, fallback, labels=False)
     s = 1.0 / checked_temperature(temperature)
     w = normalised_weights(weights, predictions.names)

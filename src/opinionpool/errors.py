@@ -95,8 +95,8 @@ _SENTENCES = {
         "stopped at its lower limit; use the default penalty or more rows."
     ),
     Status.STATIONARY: (
-        "A stationary point: with missing outputs the problem is not convex, so the best of "
-        "several starts is reported and there is no gap."
+        "A stationary point: with missing outputs or learned floors the problem is not convex, "
+        "so the best of several starts is reported and there is no gap."
     ),
     Status.NOT_CONVERGED: (
         "The solver stopped before the optimum: the weights may be improved by up to the gap."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -39,8 +40,9 @@ from .rules.base import AnyRule
 from .rules.evidence import Evidence
 from .weightings import Weighting
 from .weightings.base import Choice, Task
-from .weightings.choose import choose
+from .weightings.choose import choose, complete
 from .weightings.given import Given
+from .weightings.learned_floors import learn_floors
 
 Array = NDArray[np.float64]
 
@@ -86,7 +88,9 @@ def fit(
         ``"categorical"``.
     floor, missing, fallback, kind, classes, positive, renormalise
         As for :func:`combine`; ``missing`` and ``fallback`` may also be ``"prior"``, the
-        classes' frequencies among the labels.
+        classes' frequencies among the labels, and ``floor`` may be ``"learned"``: every model
+        is mixed with the uniform by its own ε, fitted together with the weights (several
+        starts; a local optimum, so without a gap).
     penalty
         Shrinkage towards equal weights and T = 1 that vanishes as rows are added:
         ``"auto"``, 0, or a number scaling it.
@@ -172,7 +176,8 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked."""
     predictions, targets = gathered.predictions, labelled(gathered)
     epsilon = resolve_floor(settings.floor, rule, predictions)
-    closure = rule.vetoes and weighting.closure and epsilon == 0
+    learned = settings.floor == "learned"
+    closure = rule.vetoes and weighting.closure and epsilon == 0 and not learned
     policy = Policy(
         np.full(predictions.n_models, epsilon),
         settings.missing,
@@ -180,9 +185,16 @@ def fit_gathered(
         needed_prior(settings, targets, predictions.n_classes),
         closure,
     )
-    evidence = evidence_of(predictions, targets, policy)
-    task = Task(rule, evidence, temperature, scale, seed)
-    choice = checked_choice(task, weighting, predictions.names)
+    task = Task(rule, evidence_of(predictions, targets, policy), temperature, scale, seed)
+    if learned:
+        floors, choice = learned_choice(task, weighting)
+        policy = replace(policy, floors=floors, mixed=True)
+        evidence = evidence_of(predictions, targets, policy)
+        task = replace(task, evidence=evidence)
+        choice = complete(task, weighting, choice)
+    else:
+        evidence = task.evidence
+        choice = checked_choice(task, weighting, predictions.names)
     s = choice.inverse_temperature
     assert s is not None
     loss, split = in_sample(task, choice, closure=closure)
@@ -221,6 +233,15 @@ def checked_choice(task: Task, weighting: Weighting, names: tuple[str, ...]) -> 
             f"{choice.n_evaluations} evaluations)",
         )
     return choice
+
+
+def learned_choice(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
+    """Fit floors together with optimal weights."""
+    if weighting.name != "optimal":
+        raise InputError(
+            f"floor='learned' is fitted together with weighting='optimal', found {weighting.name!r}"
+        )
+    return learn_floors(task, weighting)
 
 
 def labelled(gathered: Gathered) -> Targets:

@@ -202,7 +202,8 @@ class Pool:
     def policy(self, floors: Array) -> Policy:
         """Return what happens to zeros and absences."""
         s = self.settings
-        return Policy(floors, s.missing, s.fallback, self.prior, s.closure)
+        learned = s.floor == "learned"
+        return Policy(floors, s.missing, s.fallback, self.prior, s.closure, mixed=learned)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pool as JSON, whole or not at all. Raises OutputError."""

@@ -142,8 +142,9 @@ def _check(d: Any, where: str) -> None:
         raise wrong("weights", d.weights, "numbers ≥ 0 that sum to one")
     if not _value(d.temperature) > 0:
         raise wrong("temperature", d.temperature, "a number above 0")
-    if not all(0 <= e < 1 / k for e in d.floors):
-        raise wrong("floors", d.floors, f"numbers from 0 to below 1/K = {1 / k:g}")
+    most = 1.0 if d.settings.floor == "learned" else 1 / k
+    if not all(0 <= e < most for e in d.floors):
+        raise wrong("floors", d.floors, f"numbers from 0 to below {most:g}")
     if d.rule not in RULES:
         raise wrong("rule", repr(d.rule), f"one of {', '.join(RULES)}")
     if not d.weighting:

@@ -14,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class SettingsDocument(msgspec.Struct, forbid_unknown_fields=True):
     """What was asked for; see :class:`opinionpool.pool.Settings`."""
 
-    floor: float | Literal["auto", "veto"]
+    floor: float | Literal["auto", "veto", "learned"]
     missing: Literal["renormalise", "prior", "error"]
     fallback: Literal["uniform", "prior", "error"]
     penalty: float | Literal["auto"]

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, MissingOutputError, VetoError, warn
+from .families import categorical
 from .maths.softmax import log_softmax
-from .predictions import Predictions, Targets, floored
+from .predictions import Predictions, Targets
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 
 Array = NDArray[np.float64]
-Floor = float | Literal["auto", "veto"]
+Floor = float | Literal["auto", "veto", "learned"]
 
 #: design.md: what ``floor="auto"`` puts in place of exact zeros.
 AUTO_FLOOR = 1e-6
@@ -42,6 +43,8 @@ class Policy:
         (K,) class probabilities, where either needs them.
     closure
         Whether models of weight 0 still veto.
+    mixed
+        Whether ε mixes a model with the uniform (learned floors) instead of raising cells.
     """
 
     floors: Array
@@ -49,6 +52,7 @@ class Policy:
     fallback: str = "uniform"
     prior: Array | None = None
     closure: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def check_policies(missing: str, fallback: str, *, labels: bool) -> None:
 def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
     """Return ε, 0 for none; ``"auto"`` floors exact zeros where the rule lets them veto."""
     k = predictions.n_classes
-    if floor == "veto":
+    if floor in ("veto", "learned"):
         return 0.0
     if floor == "auto":
         zeros = predictions.n_zeros() if rule.vetoes else 0
@@ -95,7 +99,7 @@ def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
         )
         return epsilon
     if isinstance(floor, bool) or not isinstance(floor, int | float | np.floating | np.integer):
-        raise InputError(f"floor: found {floor!r}, expected 'auto', 'veto' or a number")
+        raise InputError(f"floor: found {floor!r}, expected 'auto', 'veto', 'learned' or a number")
     if not 0 < floor < 1 / k:
         raise InputError(
             f"floor: found {floor}, expected a number above 0 and below 1/K = {1 / k:g} "
@@ -127,13 +131,20 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
             if rows.any()
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
-    if policy.floors.any():
-        log_p = np.stack([floored(own, e) for own, e in zip(log_p, policy.floors, strict=True)])
+    log_p = raise_floors(log_p, policy.floors, mixed=policy.mixed)
     if present is not None and policy.missing == "prior":
         assert policy.prior is not None
         log_p = np.where(present[:, :, None], log_p, np.log(policy.prior))
         present = None
     return log_p, present
+
+
+def raise_floors(log_p: Array, floors: Array, *, mixed: bool) -> Array:
+    """Floor (M, N, K) log-probabilities, each model by its own ε; see :class:`Policy`."""
+    if not floors.any():
+        return log_p
+    floor = categorical.mixed if mixed else categorical.floored
+    return np.stack([floor(own, e) for own, e in zip(log_p, floors, strict=True)])
 
 
 def evidence_of(predictions: Predictions, targets: Targets, policy: Policy) -> Evidence:

@@ -14,8 +14,8 @@ from .fit import labelled
 from .losses import mean_loss
 from .options import check_kinds
 from .pool import Pool
-from .pooling import Floor, evidence_of, resolve_floor, warn_of_fallback
-from .predictions import Reading, floored, gather
+from .pooling import Floor, evidence_of, raise_floors, resolve_floor, warn_of_fallback
+from .predictions import Reading, gather
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
 
@@ -74,14 +74,16 @@ def score(
         floors = pool.resolved_floors(known)
     else:
         floors = np.full(known.n_models, resolve_floor(floor, LOG, known))
+    mixed = pool is not None and pool.settings.floor == "learned"
     rows = known.take(targets.rows)
+    raised = raise_floors(rows.log_p, floors, mixed=mixed)
     result: dict[str, Any] = {"models": {}}
     for i, name in enumerate(known.names):
         here = np.ones(rows.n_rows, dtype=bool) if rows.present is None else rows.present[i]
         if not here.any():
             result["models"][name] = {"rows": 0}
             continue
-        log_p = floored(rows.log_p[i, here], floors[i])
+        log_p = raised[i, here]
         own = scores(log_p, targets.outcomes.take(here), targets.weight[here])
         result["models"][name] = {**own, "rows": int(here.sum())}
     if pool is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .columns import Kinds, Reading
 from .gather import Gathered, gather
 from .labels import read_labels
-from .predictions import Predictions, floored
+from .predictions import Predictions
 from .sheet import Sheet
 from .table import SOURCES, Source, Table, model_table
 from .targets import Targets
@@ -20,7 +20,6 @@ __all__ = [
     "Source",
     "Table",
     "Targets",
-    "floored",
     "gather",
     "model_table",
     "read_labels",

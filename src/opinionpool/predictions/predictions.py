@@ -95,12 +95,3 @@ class Predictions:
             present=None if present.all() else present,
             kinds=tuple(None if i is None else self.kinds[i] for i in order),
         )
-
-
-def floored(log_p: Array, floor: float) -> Array:
-    """Raise cells below ε to ε and renormalise (maths.md §2); 0 leaves everything as it is."""
-    if floor == 0:
-        return log_p
-    raised = np.maximum(log_p, np.log(floor))
-    raised -= np.log(np.exp(raised).sum(axis=-1, keepdims=True))
-    return raised

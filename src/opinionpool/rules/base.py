@@ -93,6 +93,10 @@ class Rule(ABC, Generic[BlockT]):
         """
 
     @abstractmethod
+    def sensitivity(self, v: Array, evidence: Evidence, d: Array) -> Array:
+        """Sum the loss's derivatives along changes ``d`` (M, n, K) of each model's ℓ: (M,)."""
+
+    @abstractmethod
     def ambiguity(self, w: Array, evidence: Evidence) -> tuple[Array, Array]:
         """Return the members' weighted mean error and their ambiguity per row, (N,) each.
 

@@ -114,6 +114,19 @@ class LinearRule(Rule[LinearBlock]):
         log_ratio = np.where(weights > 0, pooled - at_outcome, 0.0)
         return error, (weights * log_ratio).sum(axis=0)
 
+    def sensitivity(self, v: Array, evidence: Evidence, d: Array) -> Array:
+        """Return ``−Σ_n u_n E_q[ρ_α d_α]``, ``ρ_α = w̃_α p_α/p̄``."""
+        weights = np.broadcast_to(v[:, None], (len(v), evidence.n_rows))
+        alive = np.ones(evidence.n_rows, dtype=bool)
+        log_p = evidence.log_p
+        if evidence.present is not None:
+            weights, _, alive = answering(v, evidence.present, evidence.n_rows)
+            log_p = np.where(evidence.present[:, :, None], log_p, 0.0)
+        log_mixture = kernels.log_mixture(weights[:, :, None], log_p)
+        log_mixture = np.where(alive[:, None], log_mixture, 0.0)
+        rho = weights[:, :, None] * np.exp(log_p - log_mixture)
+        return -np.asarray(evidence.outcomes.expectation(rho * d) @ evidence.weight)
+
     def _log_mixture(
         self, v: Array, block: LinearBlock
     ) -> tuple[Array, Array | None, Array, float]:

@@ -133,6 +133,18 @@ class LogRule(Rule[LogBlock]):
             z[vetoed] = -np.inf
         return -(weights * evidence.log_likelihood()).sum(axis=0), -kernels.softmax(z).log_z
 
+    def sensitivity(self, v: Array, evidence: Evidence, d: Array) -> Array:
+        """Return ``Σ_n u_n ṽ_nα (E_p̄ d_α − d_α(y))``."""
+        block = self.prepare(evidence)
+        row = self._pool(v, block)
+        p, _ = kernels.softmax(row.z)
+        moved = np.einsum("mnk,nk->mn", d, p) - evidence.outcomes.expectation(d)
+        weights = np.broadcast_to(v[:, None], moved.shape)
+        if block.present is not None:
+            weights, _, _ = answering(v, block.present, evidence.n_rows)
+            weights = weights * v.sum()
+        return np.asarray((weights * moved) @ row.weight)
+
     def separable(self, v: Array, mean: Sums) -> bool:
         """Whether the pool's favourite is what happened in every row."""
         return bool(v.any() and mean.reach @ v <= 0)
