@@ -1,0 +1,439 @@
+"""What a weight costs: loss, gradient and curvature of every rule."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from problems import (
+    DIFFERENCES,
+    KINDS,
+    NAIVE,
+    derivative,
+    evidence_kind,
+    log_softmax,
+    make_evidence,
+    naive_loss,
+    repeated,
+    total,
+)
+from tolerance import tolerance, ulps
+
+from opinionpool.rules import RULES
+from opinionpool.rules.base import answering
+from opinionpool.rules.evidence import Evidence, Outcomes
+from opinionpool.rules.objective import PooledLoss
+
+F8 = np.float64
+every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+#: Not uniform; neither sums to one.
+V = {"above one": np.array([0.9, 0.3, 0.5]), "below one": np.array([0.1, 0.35, 0.2])}
+every_v = pytest.mark.parametrize("v", V.values(), ids=V)
+
+
+def close(n_rows: int) -> dict[str, float]:
+    """Rounding of a sum over so many rows."""
+    return {"rtol": ulps(F8, 64), "atol": ulps(F8, 8) * n_rows}
+
+
+# import mpmath as mp; mp.mp.dps = 30; P as in test_pools.py
+# L = [[mp.log(t) for t in p] for p in P]
+# v = [mp.mpf(1)/2, mp.mpf(1)/5, mp.mpf(2)/5]; y = 1; R = range(3)
+# log:    p = soft([sum(v[a]*L[a][k] for a in R) for k in R]); -mp.log(p[y])
+#         E = [sum(p[k]*L[a][k] for k in R) for a in R]; [E[a]-L[a][y] for a in R]
+#         [[sum(p[k]*(L[a][k]-E[a])*(L[b][k]-E[b]) for k in R) for b in R] for a in R]
+# linear: m = sum(v[a]*P[a][y] for a in R); -mp.log(m); r = [P[a][y]/m for a in R]; -r; r rᵀ
+R_LINEAR = np.array([0.64910522931091553102, 1.9360877583022837422, 0.7205745842102137151])
+REFERENCE = {
+    "log": (
+        1.0298989829492012023,
+        [0.29456737021156881638, -0.99134657742641336101, 0.021528893358341382376],
+        [
+            [0.38199223642192051286, 0.17164578587288029407, -0.26352449902772836653],
+            [0.17164578587288029407, 0.87955254986990526097, -0.27889798149770922864],
+            [-0.26352449902772836653, -0.27889798149770922864, 0.21389429571617886565],
+        ],
+    ),
+    "linear": (1.0322083493813011321, -R_LINEAR, np.outer(R_LINEAR, R_LINEAR)),
+}
+
+
+@every_rule
+def test_reference_values(rule):
+    if rule.name not in REFERENCE:
+        pytest.fail(f"work out reference values for the rule {rule.name!r}")
+    log_p = log_softmax(np.array([[[2, 1, 0.5]], [[1.5, 2.5, 0]], [[0.8, 1.2, 2]]]))
+    evidence = Evidence(log_p, Outcomes(classes=np.array([1])), np.ones(1))
+    found = total(rule, np.array([0.5, 0.2, 0.4]), evidence)
+    value, gradient, curvature = REFERENCE[rule.name]
+    assert_allclose(found.value, value, **tolerance(F8, 8))
+    assert_allclose(found.gradient, gradient, **tolerance(F8, 64))
+    assert_allclose(found.curvature, curvature, **tolerance(F8, 64))
+
+
+@every_rule
+@every_kind
+@every_v
+def test_the_loss_is_what_plain_loops_say(rule, kind, v):
+    if rule.name not in NAIVE:
+        pytest.fail(f"write the plain loop of the rule {rule.name!r} in problems.py")
+    if not rule.joint_temperature:
+        v = v / v.sum()
+    evidence = evidence_kind(kind)
+    found = total(rule, v, evidence).value
+    assert found == pytest.approx(naive_loss(rule.name, v, evidence), rel=ulps(F8, 256))
+
+
+@every_rule
+@every_kind
+@every_v
+def test_the_value_alone_is_the_same(rule, kind, v):
+    evidence = evidence_kind(kind)
+    block = rule.prepare(evidence)
+    assert rule.value(v, block) == pytest.approx(rule.evaluate(v, block).value, rel=ulps(F8, 8))
+
+
+@every_rule
+@every_kind
+@every_v
+def test_the_gradient_is_the_slope(rule, kind, v):
+    evidence = evidence_kind(kind)
+    block = rule.prepare(evidence)
+    off = rule.evaluate(v, block).gradient - derivative(lambda t: rule.value(t, block), v)
+    if evidence.present is not None and not rule.joint_temperature:
+        off -= off.mean()  # with the total given, only differences between models count
+    # A light weight's share of a row bends on the scale of the weight itself.
+    allowed = DIFFERENCES if evidence.present is None else 1e-7
+    assert np.abs(off).max() <= evidence.n_rows * allowed
+
+
+@every_rule
+@pytest.mark.parametrize("kind", [k for k in KINDS if "missing" not in KINDS[k]])
+@every_v
+def test_the_curvature_is_the_slope_of_the_gradient(rule, kind, v):
+    evidence = evidence_kind(kind)
+    block = rule.prepare(evidence)
+    bend = derivative(lambda t: rule.evaluate(t, block).gradient, v)
+    off = np.abs(rule.evaluate(v, block).curvature - bend).max()
+    assert off <= evidence.n_rows * 20 * DIFFERENCES  # one order of derivatives more
+
+
+@every_rule
+@every_kind
+@every_v
+def test_the_curvature_is_positive_semidefinite(rule, kind, v):
+    curvature = total(rule, v, evidence_kind(kind)).curvature
+    assert_allclose(curvature, curvature.T, **tolerance(F8, 16))
+    assert np.linalg.eigvalsh(curvature).min() >= -ulps(F8, 16) * np.trace(curvature)
+
+
+def test_the_log_rules_curvature_with_missing_outputs_is_the_part_maths_md_names():
+    """D H̃ Dᵀ s²/S² with D = diag(m) − m w̃ᵀ, plus what a change of s adds (maths.md §6)."""
+    evidence = evidence_kind("missing")
+    v = V["above one"]
+    s, expected = v.sum(), np.zeros((3, 3))
+    for n in range(evidence.n_rows):
+        m = evidence.present[:, n].astype(float)
+        w = v * m / (v @ m)
+        l = np.where(evidence.present[:, n, None], evidence.log_p[:, n], 0.0)
+        p = np.exp(log_softmax(s * (w @ l)))
+        centred = l - (l @ p)[:, None]
+        H = (centred * p) @ centred.T
+        D = np.diag(m) - np.outer(m, w)
+        # ∂(s w̃_β)/∂v_α = s D_αβ/S + w̃_β
+        J = s * D / (v @ m) + w
+        expected += J @ H @ J.T
+    assert_allclose(total(RULES["log"], v, evidence).curvature, expected, **close(40))
+
+
+@every_rule
+@every_kind
+def test_the_order_of_models_does_not_matter(rule, kind):
+    evidence, order, v = evidence_kind(kind), np.array([2, 0, 1]), V["above one"]
+    found = total(rule, v[order], evidence.models(order))
+    plain = total(rule, v, evidence)
+    assert found.value == pytest.approx(plain.value, rel=ulps(F8, 64))
+    assert_allclose(found.gradient, plain.gradient[order], **close(40))
+    assert_allclose(found.curvature, plain.curvature[np.ix_(order, order)], **close(40))
+
+
+@every_rule
+@every_kind
+def test_the_order_of_classes_does_not_matter(rule, kind):
+    evidence, order, v = evidence_kind(kind), np.array([3, 1, 0, 2]), V["above one"]
+    said = evidence.outcomes
+    moved = (
+        Outcomes(soft=said.soft[:, order])
+        if said.soft is not None
+        else Outcomes(classes=np.argsort(order)[said.classes])
+    )
+    found = total(rule, v, replace(evidence, log_p=evidence.log_p[:, :, order], outcomes=moved))
+    plain = total(rule, v, evidence)
+    assert found.value == pytest.approx(plain.value, rel=ulps(F8, 64))
+    assert_allclose(found.gradient, plain.gradient, **close(40))
+    assert_allclose(found.curvature, plain.curvature, **close(40))
+
+
+@every_kind
+@every_v
+def test_the_log_rule_needs_no_normalised_input(kind, v):
+    """A constant per model and row changes nothing, whoever is missing (maths.md §2)."""
+    evidence = evidence_kind(kind)
+    shift = np.random.default_rng(0).normal(scale=30, size=(3, evidence.n_rows, 1))
+    found = total(RULES["log"], v, replace(evidence, log_p=evidence.log_p + shift))
+    plain = total(RULES["log"], v, evidence)
+    lost = 40 * 100 * ulps(F8, 64)  # digits that a shift of up to 100 takes from each row
+    assert_allclose(found.value, plain.value, rtol=0, atol=lost)
+    assert_allclose(found.gradient, plain.gradient, rtol=0, atol=lost)
+    assert_allclose(found.curvature, plain.curvature, rtol=0, atol=lost)
+
+
+@every_rule
+@every_kind
+def test_a_model_split_in_two_costs_the_same(rule, kind):
+    evidence = evidence_kind(kind)
+    found = total(rule, np.array([0.9, 0.1, 0.2, 0.5]), evidence.models([0, 1, 1, 2]))
+    plain = total(rule, V["above one"], evidence)
+    assert found.value == pytest.approx(plain.value, rel=ulps(F8, 64))
+    assert_allclose(found.gradient, plain.gradient[[0, 1, 1, 2]], **close(40))
+    where = np.ix_([0, 1, 1, 2], [0, 1, 1, 2])
+    assert_allclose(found.curvature, plain.curvature[where], **close(40))
+
+
+@every_rule
+@every_kind
+def test_a_weight_is_that_many_rows(rule, kind):
+    counts = np.random.default_rng(5).integers(0, 4, 40)
+    evidence = replace(evidence_kind(kind), weight=counts.astype(float))
+    weighted, rows = (
+        total(rule, V["above one"], e) for e in (evidence, repeated(evidence, counts))
+    )
+    assert weighted.value == pytest.approx(rows.value, rel=ulps(F8, 64))
+    assert_allclose(weighted.gradient, rows.gradient, **close(80))
+    assert_allclose(weighted.curvature, rows.curvature, **close(80))
+    assert_allclose(weighted.reach, rows.reach, **close(80))
+
+
+@every_rule
+@every_kind
+@pytest.mark.parametrize("rows", [1, 7])
+def test_many_blocks_are_one(rule, kind, rows, monkeypatch):
+    evidence = evidence_kind(kind)
+    assert len(list(evidence.blocks())) == 1
+    whole = PooledLoss(rule, evidence).evaluate(V["above one"])
+    monkeypatch.setattr("opinionpool.rules.evidence.BLOCK_CELLS", rows * 12 + 5)
+    assert [len(b.weight) for b in evidence.blocks()][:-1] == [rows] * (-(-40 // rows) - 1)
+    problem = PooledLoss(rule, evidence)
+    parts = problem.evaluate(V["above one"])
+    assert parts.value == pytest.approx(whole.value, rel=ulps(F8, 64))
+    assert problem.value(V["above one"]) == pytest.approx(whole.value, rel=ulps(F8, 64))
+    assert_allclose(parts.gradient, whole.gradient, **close(1))
+    assert_allclose(parts.curvature, whole.curvature, **close(1))
+    assert parts.excess == pytest.approx(whole.excess, rel=ulps(F8, 256), abs=ulps(F8, 64))
+
+
+@every_rule
+def test_a_mask_without_absences_changes_nothing(rule):
+    evidence = evidence_kind("vetoes")
+    full = replace(
+        evidence,
+        present=np.ones((3, 40), dtype=bool),
+        fallback=np.full(4, -np.log(4.0)),
+    )
+    v = V["above one"] if rule.joint_temperature else V["above one"] / 1.7
+    found, plain = total(rule, v, full), total(rule, v, evidence)
+    assert found.value == pytest.approx(plain.value, rel=ulps(F8, 64))
+    assert_allclose(found.gradient, plain.gradient, **close(40))
+    assert_allclose(found.curvature, plain.curvature, **close(40))
+
+
+@every_rule
+def test_a_row_that_one_model_answers_costs_what_it_says(rule):
+    evidence = evidence_kind("hard")
+    only = np.arange(40) % 3
+    present = np.arange(3)[:, None] == only
+    lone = replace(
+        evidence,
+        log_p=np.where(present[:, :, None], evidence.log_p, np.nan),
+        present=present,
+        fallback=np.zeros(4),
+    )
+    found = total(rule, np.array([0.6, 0.3, 0.1]), lone)
+    said = evidence.log_likelihood()[only, np.arange(40)]
+    assert found.value == pytest.approx(-said.sum(), rel=ulps(F8, 64))
+    differences = found.gradient - found.gradient.mean()
+    assert_allclose(differences, 0, atol=ulps(F8, 64) * 40)
+
+
+@every_rule
+@pytest.mark.parametrize("soft", [False, True])
+def test_rows_nobody_with_weight_answers_cost_their_fallback(rule, soft):
+    evidence = make_evidence(3, soft=soft, missing=0.5, weighted=True)
+    evidence = replace(evidence, fallback=np.log([0.1, 0.2, 0.3, 0.4]))
+    w = np.array([1.0, 0.0, 0.0])
+    dead = ~evidence.present[0]
+    assert 5 < dead.sum() < 35
+    answered = total(rule, w, evidence.take(~dead))
+    found = total(rule, w, evidence)
+    q = evidence.outcomes.probabilities(4)[dead]
+    cost = -float(evidence.weight[dead] @ (q @ evidence.fallback))
+    assert found.value == pytest.approx(answered.value + cost, rel=ulps(F8, 64))
+    assert_allclose(found.gradient[0], answered.gradient[0], **close(40))
+
+
+UNFOUNDED = pytest.mark.xfail(
+    raises=AssertionError,
+    reason="LinearRule.prepare asserts a fallback where outcomes are soft: fit(rule='linear', "
+    "fallback='error') with soft labels and a missing output is an AssertionError",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "soft"),
+    [
+        pytest.param(name, soft, marks=UNFOUNDED if (name, soft) == ("linear", True) else ())
+        for name in RULES
+        for soft in (False, True)
+    ],
+)
+def test_without_a_fallback_rows_nobody_with_weight_answers_cost_infinity(name, soft):
+    rule, evidence = RULES[name], replace(make_evidence(3, soft=soft, missing=0.5), fallback=None)
+    block = rule.prepare(evidence)
+    assert rule.value(np.array([1.0, 0.0, 0.0]), block) == np.inf
+    assert np.isfinite(rule.value(np.array([0.5, 0.2, 0.3]), block))
+
+
+def test_a_fallback_that_rules_the_outcome_out_costs_nothing_where_it_is_not_needed():
+    evidence = make_evidence(3, missing=0.3)
+    fallback = np.array([-np.inf, *np.log([0.5, 0.25, 0.25])])
+    for rule in RULES.values():
+        plain = total(rule, V["above one"], evidence)
+        assert (
+            total(rule, V["above one"], replace(evidence, fallback=fallback)).value == plain.value
+        )
+
+
+def test_weights_over_those_who_answered():
+    v = np.array([0.5, 0.0, 0.3])
+    present = np.array([[True, False, False], [True, True, False], [True, True, True]])
+    w, share, alive = answering(v, present, 3)
+    assert_allclose(w, [[0.625, 0, 0], [0, 0, 0], [0.375, 1, 1]], **tolerance(F8))
+    expected = [[1.25, 0, 0], [1.25, 1 / 0.3, 0], [1.25, 1 / 0.3, 1 / 0.3]]
+    assert_allclose(share, expected, **tolerance(F8))
+    assert_array_equal(alive, [True, True, True])
+    w, share, alive = answering(np.array([0, 0, 1.0]), ~present, 3)  # only those without weight
+    for nothing in (w, share, alive):
+        assert not nothing.any()
+
+
+# -------------------------------------------------------------------- convexity
+
+positive = st.lists(st.floats(0.0, 3.0), min_size=3, max_size=3)
+
+
+@every_rule
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    a=positive,
+    b=positive,
+    t=st.floats(0.0, 1.0),
+    kind=st.sampled_from([k for k in KINDS if "missing" not in KINDS[k]]),
+)
+def test_the_loss_is_convex(rule, seed, a, b, t, kind):
+    evidence = evidence_kind(kind, seed=seed, n=10)
+    a, b = np.array(a) + 1e-3, np.array(b) + 1e-3
+    block = rule.prepare(evidence)
+    ends = [rule.value(v, block) for v in (a, b)]
+    middle = rule.value((1 - t) * a + t * b, block)
+    slack = ulps(F8, 32) * (10 + max(map(abs, ends)))
+    assert middle <= (1 - t) * ends[0] + t * ends[1] + slack
+    # and it lies above its tangents
+    tangent = ends[0] + rule.evaluate(a, block).gradient @ (b - a)
+    assert ends[1] >= tangent - 10 * slack
+
+
+@every_rule
+def test_with_missing_outputs_the_loss_is_not_convex(rule):
+    """That is why such a fit has no gap (maths.md §6)."""
+    evidence = make_evidence(0, m=3, n=12, missing=0.5, spread=2.0)
+    block = rule.prepare(evidence)
+    ends = np.random.default_rng(0).dirichlet([0.2, 0.2, 0.2], (200, 2))
+    t = np.linspace(0.01, 0.99, 50)[:, None]
+    bends = [np.diff([rule.value(v, block) for v in (1 - t) * a + t * b], 2).min() for a, b in ends]
+    assert min(bends) < -1e-3
+    assert not PooledLoss(rule, evidence).convex
+
+
+def test_separable_is_said_where_the_favourite_is_always_right():
+    log = RULES["log"]
+    right = make_evidence(2, signal=9.0, spread=0.3)
+    wrong = make_evidence(2, signal=0.1)
+    for evidence, expected in ((right, True), (wrong, False)):
+        found = total(log, V["above one"], evidence)
+        assert log.separable(V["above one"], found) is expected
+        assert log.separable(np.zeros(3), total(log, np.zeros(3), evidence)) is False
+    linear = RULES["linear"]
+    assert linear.separable(V["above one"], total(linear, V["above one"], right)) is False
+
+
+# --------------------------------------------------------------------- extremes
+
+
+@every_rule
+def test_a_row_at_minus_800_nats_costs_800_nats(rule):
+    log_p = np.array([[[-800.0, 0.0]], [[-801.0, 0.0]]])
+    evidence = Evidence(log_p, Outcomes(classes=np.array([0])), np.ones(1))
+    found = total(rule, np.array([0.5, 0.5]), evidence)
+    # as in test_pools.py; linear: r = (2/(1 + e⁻¹), 2/(e + 1))
+    expected = {
+        "linear": (800.37988549304172248, [-2 / (1 + np.exp(-1)), -2 / (1 + np.e)]),
+        "log": (800.5, [800.0, 801.0]),
+    }[rule.name]
+    assert found.value == pytest.approx(expected[0], rel=ulps(F8, 4))
+    assert_allclose(found.gradient, expected[1], rtol=800 * ulps(F8, 4), atol=0)
+
+
+def test_the_linear_loss_where_every_likely_model_has_no_weight():
+    """Scaled by the row's largest likelihood, the only model with weight underflows to 0."""
+    log_p = np.array([[[-900.0, 0.0]], [[np.log(0.5), np.log(0.5)]]])
+    evidence = Evidence(log_p, Outcomes(classes=np.array([0])), np.ones(1))
+    linear = RULES["linear"]
+    block = linear.prepare(evidence)
+    assert linear.value(np.array([1.0, 0.0]), block) == pytest.approx(900, rel=ulps(F8, 4))
+    assert linear.value(np.array([0.5, 0.5]), block) == pytest.approx(
+        2 * np.log(2), rel=ulps(F8, 4)
+    )
+
+
+@every_rule
+def test_huge_log_probabilities_cost_no_nan(rule):
+    """Logits of 1e308, normalised, where what happened was likely and where it was not."""
+    log_p = np.array([[[0.0, -1e308], [-1e307, 0.0]], [[-5e307, 0.0], [-1e308, 0.0]]])
+    w = np.array([0.5, 0.5])
+    for y in (0, 1):
+        evidence = Evidence(log_p, Outcomes(classes=np.array([y, 1])), np.ones(2))
+        found = total(rule, w, evidence)
+        assert np.isfinite(found.value)
+        assert not np.isnan(found.gradient).any()
+        assert not np.isnan(found.curvature).any()
+        naive = -rule.pooled(w, log_p)[[0, 1], [y, 1]].sum()
+        assert found.value == pytest.approx(naive, rel=ulps(F8, 16))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=RuntimeWarning,
+    reason="the linear rule's r rᵀ overflows where a model without weight is more than 355 nats "
+    "likelier than the pool: a RuntimeWarning reaches the caller (given weights, greedy, and "
+    "optimal with missing outputs), the curvature is inf or NaN",
+)
+def test_the_linear_curvature_where_a_model_without_weight_is_far_likelier():
+    log_p = np.array([[[-500.0, 0.0], [0.0, -500.0]], [[0.0, -500.0], [-500.0, 0.0]]])
+    evidence = Evidence(log_p, Outcomes(classes=np.array([0, 0])), np.ones(2))
+    found = total(RULES["linear"], np.array([1.0, 0.0]), evidence)
+    assert found.value == pytest.approx(500, rel=ulps(F8, 4))
+    assert not np.isnan(found.curvature).any()
