@@ -23,6 +23,7 @@ LAYERS = [
     ["solvers"],
     ["rules"],
     ["predictions", "weightings"],
+    ["vetoes"],
     ["pooling"],
     ["pool_schema"],
     ["pool_file"],
@@ -30,6 +31,8 @@ LAYERS = [
     ["io", "diagnostics"],
     ["checks"],
     ["activations"],
+    ["boltzmann", "derivatives", "sampling"],
+    ["choosing"],
     ["options"],
     ["losses"],
     ["folds", "candidates"],
@@ -53,6 +56,9 @@ ONLY = {
     "solvers": {"errors"},  # blind to families and rules
     "checks": {"errors", "maths"},
     "activations": {"errors", "maths", "checks"},
+    "boltzmann": {"errors", "maths", "checks", "activations"},
+    "derivatives": {"errors", "maths", "checks"},
+    "sampling": {"errors", "maths", "checks"},
     "report": set(),  # dicts in, text out
 }
 
@@ -139,8 +145,8 @@ def test_the_reader_of_imports_reads_them(monkeypatch):
 
 
 HEAVY = [
-    *("numba", "sklearn", "pandas", "polars", "pyarrow", "torch", "matplotlib", "scipy.optimize"),
-    *("msgspec", "cyclopts", "rich", "narwhals", "daqp"),
+    *("numba", "sklearn", "pandas", "polars", "pyarrow", "torch", "jax", "matplotlib"),
+    *("scipy.optimize", "msgspec", "cyclopts", "rich", "narwhals", "daqp"),
 ]
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from .candidates import CANDIDATES, Candidate
 from .crossval import Progress, Run, fold_evidence
+from .errors import InputError
 from .fit import fit_gathered, labelled
 from .folds import splits_of
-from .options import check_kinds, penalty_scale
+from .options import check_kinds, checked_seed, is_word, penalty_scale
 from .pool import Pool, Settings
 from .pooling import Floor, check_policies, resolve_floor
 from .predictions import Reading, gather
@@ -140,6 +141,11 @@ def compare(
     """
     check_policies(missing, fallback, labels=True)
     scale = penalty_scale(penalty)
+    seed = checked_seed(seed)
+    if is_word(floor, "learned"):
+        raise InputError("floor='learned' is not among what is compared: use fit, or another floor")
+    if time_limit is not None and not isinstance(time_limit, int | float):
+        raise InputError(f"time_limit: found {time_limit!r}, expected seconds, or None")
     gathered = gather(
         predictions,
         Reading(kind, classes, positive, renormalise),
@@ -158,9 +164,17 @@ def compare(
         None if positive is None else plain(positive),
     )
     epsilon = resolve_floor(floor, LOG, known)
-    cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed or 0)
+    cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     parts = [fold_evidence(known, targets, settings, epsilon, split) for split in cut]
-    run = Run(parts, known.names, scale, seed or 0, time_limit, progress)
+    run = Run(
+        parts,
+        [targets.rows[train] for train, _ in cut],
+        known.names,
+        scale,
+        seed,
+        time_limit,
+        progress,
+    )
     losses = run.all_losses()
     tested = np.concatenate([test for _, test in cut])
     table, recommended = _table(losses, run.remarks, targets.weight[tested], cluster[tested])
@@ -176,7 +190,7 @@ def compare(
             candidate.temperature,
             scale,
             Settings(**{**vars(settings), "floor": epsilon or floor}),
-            seed or 0,
+            seed,
         )
 
     return Comparison(table, recommended, notes, refit)

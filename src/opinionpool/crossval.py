@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import CANDIDATES, Candidate
+from .choosing import weigh_checked
 from .errors import LabelError, OpinionPoolError, Status
 from .fit import needed_prior
 from .folds import Split
 from .losses import row_losses
 from .pool import Settings
-from .pooling import Policy, check_vetoes, evidence_of
+from .pooling import Policy, evidence_of
 from .predictions import Predictions, Targets
 from .rules import RULES
 from .rules.evidence import Evidence
 from .weightings import WEIGHTINGS
 from .weightings.base import Choice, Task
-from .weightings.choose import complete, weigh
+from .weightings.choose import complete
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -42,7 +43,8 @@ def fold_evidence(
         settings.fallback,
         needed_prior(settings, train, predictions.n_classes),
     )
-    return evidence_of(predictions, train, policy), evidence_of(predictions, test, policy)
+    fitting = evidence_of(predictions, train, policy, fitting=True)
+    return fitting, evidence_of(predictions, test, policy)
 
 
 class Run:
@@ -51,6 +53,7 @@ class Run:
     def __init__(
         self,
         parts: list[tuple[Evidence, Evidence]],
+        rows: list[NDArray[np.int64]],
         names: tuple[str, ...],
         scale: float,
         seed: int,
@@ -58,6 +61,7 @@ class Run:
         progress: Progress | None,
     ) -> None:
         self.parts, self.names, self.scale, self.seed = parts, names, scale, seed
+        self.rows = rows  # the training rows' numbers, for messages
         self.deadline = math.inf if time_limit is None else clock.monotonic() + time_limit
         self.time_limit = time_limit
         self.progress = progress or (lambda what, share: None)
@@ -95,7 +99,6 @@ class Run:
             rule = RULES[candidate.rule]
             task = Task(rule, train, candidate.temperature, self.scale, self.seed)
             try:
-                check_vetoes(rule, train, self.names, np.ones(len(self.names), dtype=bool))
                 choice = self._choice(task, candidate, fold)
             except OpinionPoolError as error:
                 self.remarks[candidate.name] = str(error)
@@ -112,8 +115,10 @@ class Run:
         """Choose weights once per fold for all temperatures that do not change them."""
         weighting = WEIGHTINGS[candidate.weighting]
         if candidate.weighting == "optimal" and task.joint:
-            return complete(task, weighting, weigh(task, weighting, self.names))
+            return complete(
+                task, weighting, weigh_checked(task, weighting, self.names, self.rows[fold])
+            )
         key = (candidate.weighting, candidate.rule, fold)
         if key not in self._weights:
-            self._weights[key] = weigh(task, weighting, self.names)
+            self._weights[key] = weigh_checked(task, weighting, self.names, self.rows[fold])
         return complete(task, weighting, self._weights[key])

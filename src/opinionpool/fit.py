@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .choosing import choose_checked
 from .diagnostics.decomposition import decomposition
 from .errors import InputError, Status, warn
 from .losses import mean_loss, model_losses
@@ -18,7 +19,9 @@ from .options import (
     Temperature,
     Weights,
     check_kinds,
+    checked_seed,
     checked_temperature,
+    is_word,
     named_rule,
     named_weighting,
     penalty_scale,
@@ -28,7 +31,6 @@ from .pooling import (
     Floor,
     Policy,
     check_policies,
-    check_vetoes,
     class_prior,
     evidence_of,
     resolve_floor,
@@ -40,8 +42,7 @@ from .rules.base import AnyRule
 from .rules.evidence import Evidence
 from .weightings import Weighting
 from .weightings.base import Choice, Task
-from .weightings.choose import choose, complete
-from .weightings.given import Given
+from .weightings.choose import complete
 from .weightings.learned_floors import learn_floors
 
 Array = NDArray[np.float64]
@@ -135,8 +136,9 @@ def fit(
     the_rule = named_rule(rule)
     check_policies(missing, fallback, labels=True)
     scale = penalty_scale(penalty)
-    if temperature != "fit":
-        checked_temperature(temperature)
+    if not is_word(temperature, "fit"):
+        temperature = checked_temperature(temperature, fitted=True)
+    seed = checked_seed(seed)
     gathered = gather(
         predictions,
         Reading(kind, classes, positive, renormalise),
@@ -160,7 +162,7 @@ def fit(
         temperature,
         scale,
         settings,
-        seed or 0,
+        seed,
     )
 
 
@@ -185,7 +187,8 @@ def fit_gathered(
         needed_prior(settings, targets, predictions.n_classes),
         closure,
     )
-    task = Task(rule, evidence_of(predictions, targets, policy), temperature, scale, seed)
+    evidence = evidence_of(predictions, targets, policy, fitting=True)
+    task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
         policy = replace(policy, floors=floors, mixed=True)
@@ -193,8 +196,7 @@ def fit_gathered(
         task = replace(task, evidence=evidence)
         choice = complete(task, weighting, choice)
     else:
-        evidence = task.evidence
-        choice = checked_choice(task, weighting, predictions.names)
+        choice = checked_choice(task, weighting, predictions, targets)
     s = choice.inverse_temperature
     assert s is not None
     loss, split = in_sample(task, choice, closure=closure)
@@ -220,13 +222,11 @@ def fit_gathered(
     )
 
 
-def checked_choice(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
+def checked_choice(
+    task: Task, weighting: Weighting, predictions: Predictions, targets: Targets
+) -> Choice:
     """Choose weights and temperature; say so where the result may still be improved."""
-    counting = np.ones(len(names), dtype=bool)
-    if isinstance(weighting, Given):
-        counting = weighting.weights > 0
-    check_vetoes(task.rule, task.evidence, names, counting)
-    choice = choose(task, weighting, names)
+    choice = choose_checked(task, weighting, predictions.names, targets.rows)
     if choice.status in (Status.NOT_CONVERGED, Status.SEPARABLE):
         warn(
             f"{choice.status.sentence} (gap {choice.gap:.2g} nats per row, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, LabelError, warn
 from .predictions import Gathered, Targets
+from .predictions.classes import is_absent
 
 Rows = NDArray[np.int64]
 Split = tuple[Rows, Rows]
@@ -19,6 +21,7 @@ def splits_of(
 ) -> tuple[list[Split], NDArray[np.int64], str]:
     """Return the folds, which rows are one draw for standard errors, and how it was done."""
     n = len(targets.rows)
+    folds = _whole(folds)
     if groups is not None and time is not None:
         raise InputError("groups and time: give one of them, not both")
     if groups is not None:
@@ -52,15 +55,26 @@ def _codes(gathered: Gathered, targets: Targets, column: object, what: str) -> N
         else:
             values = _from_tables(gathered, column, what, targets)
     else:
-        given = np.asarray(column)
-        n_given = int(targets.source_rows.max()) + 1
-        if given.ndim != 1 or len(given) < n_given:
-            raise InputError(f"{what}: found shape {given.shape}, expected one value per label")
+        try:
+            given = np.asarray(column)
+        except ValueError:
+            raise InputError(f"{what}: expected one value per label") from None
+        if given.shape != (targets.n_given,):
+            raise InputError(
+                f"{what}: found shape {given.shape}, expected ({targets.n_given},), one value per "
+                "label"
+            )
         values = given[targets.source_rows]
-    absent = [v is None or v != v for v in values.tolist()]
+    absent = [is_absent(v) for v in values.tolist()]
     if any(absent):
-        raise LabelError(f"{what}: row {absent.index(True)} has no value")
-    codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        row = int(targets.source_rows[absent.index(True)])
+        raise LabelError(f"{what}: row {row} has no value")
+    try:
+        codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    except TypeError:
+        raise InputError(
+            f"{what}: found values that cannot be sorted; give numbers or text"
+        ) from None
     return codes
 
 
@@ -114,8 +128,17 @@ def forward(times: NDArray[np.int64], folds: int) -> list[Split]:
     ]
 
 
+def _whole(folds: object) -> int:
+    try:
+        if isinstance(folds, bool):
+            raise TypeError
+        return operator.index(folds)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"folds: found {folds!r}, expected a whole number of at least 2") from None
+
+
 def _check(folds: int, available: int, what: str) -> None:
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+    if folds < 2:
         raise InputError(f"folds: found {folds!r}, expected a whole number of at least 2")
     if available < folds:
         raise LabelError(f"{folds} folds need at least as many {what}; there are {available}")

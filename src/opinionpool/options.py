@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ Temperature = float | Literal["fit"]
 
 def named_rule(rule: str) -> AnyRule:
     """Return a rule by name."""
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise InputError(f"rule: found {rule!r}, expected one of {', '.join(RULES)}")
     return RULES[rule]
 
@@ -41,12 +42,30 @@ def named_weighting(weighting: str | Weights | Weighting, names: tuple[str, ...]
     return WEIGHTINGS[weighting]
 
 
-def checked_temperature(temperature: object) -> float:
-    """Return a temperature above 0."""
+def is_word(value: object, word: str) -> bool:
+    """Whether an option is this word; arrays have no truth value, so no ``==`` for them."""
+    return isinstance(value, str) and value == word
+
+
+def checked_seed(seed: object) -> int:
+    """Return a seed, 0 for None."""
+    try:
+        number = 0 if seed is None else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise InputError(f"seed: found {seed!r}, expected a whole number ≥ 0")
+    return number
+
+
+def checked_temperature(temperature: object, *, fitted: bool = False) -> float:
+    """Return a temperature above 0; ``fitted`` says whether it could be fitted instead."""
+    expected = "'fit' or a number above 0" if fitted else "a number above 0"
     if isinstance(temperature, bool) or not isinstance(
         temperature, int | float | np.floating | np.integer
     ):
-        raise InputError(f"temperature: found {temperature!r}, expected 'fit' or a number above 0")
+        hint = "; to fit it takes labels: use fit" if is_word(temperature, "fit") else ""
+        raise InputError(f"temperature: found {temperature!r}, expected {expected}{hint}")
     if not (temperature > 0 and math.isfinite(temperature)):
         raise InputError(f"temperature: found {temperature}, expected a finite number above 0")
     return float(temperature)
@@ -54,7 +73,7 @@ def checked_temperature(temperature: object) -> float:
 
 def penalty_scale(penalty: object) -> float:
     """Return what the automatic penalty is multiplied with."""
-    if penalty == "auto":
+    if is_word(penalty, "auto"):
         return 1.0
     if isinstance(penalty, bool) or not isinstance(penalty, int | float | np.floating | np.integer):
         raise InputError(f"penalty: found {penalty!r}, expected 'auto' or a number ≥ 0")
@@ -65,7 +84,9 @@ def penalty_scale(penalty: object) -> float:
 
 def check_kinds(kind: Kinds, predictions: Predictions) -> None:
     """Refuse kinds for models that are not there."""
-    unknown = [] if isinstance(kind, str) else [n for n in kind if n not in predictions.names]
+    unknown = (
+        [] if not isinstance(kind, Mapping) else [n for n in kind if n not in predictions.names]
+    )
     if unknown:
         raise InputError(
             f"kind: there is no model {unknown[0]!r}; models: {', '.join(predictions.names)}"

@@ -146,33 +146,36 @@ class Pool:
         # With more than two classes a vector can only be one row; with two it is a column.
         gathered = gather(predictions, self.reading(), row=len(self.classes) > 2)
         pooled = self.pool(gathered.predictions)
-        warn_of_fallback(pooled, self.policy(self.floors))
+        warn_of_fallback(pooled, self.policy)
         p = pooled.probabilities(gathered.predictions.dtype)
         result = gathered.give_back(p, self.classes, gathered.predictions.ids)
         return (result, pooled.touched) if details else result
 
     def pool(self, predictions: Predictions) -> Pooled:
         """Pool aligned predictions into log-probabilities, with the counts of touched rows."""
+        return self.pool_known(self.prepared(predictions))
+
+    def prepared(self, predictions: Predictions) -> Predictions:
+        """Return predictions in the pool's order; zeros first seen now are floored (``"auto"``).
+
+        Only their rows are, so that what a row becomes does not depend on the others.
+        """
         known = self.known(predictions)
-        floors = self.resolved_floors(known)
-        return pool_predictions(
-            known,
-            RULES[self.rule],
-            self.weights,
-            self.inverse_temperature,
-            self.policy(floors),
-        )
+        if self.settings.floor != "auto" or self.floors.any():
+            return known
+        epsilon = resolve_floor("auto", RULES[self.rule], known)
+        return known.with_zeros_raised(epsilon) if epsilon else known
+
+    def pool_known(self, known: Predictions) -> Pooled:
+        """Pool predictions that :meth:`prepared` returned, or some of their rows."""
+        rule = RULES[self.rule]
+        s = self.inverse_temperature
+        return pool_predictions(known, rule, self.weights, s, self.policy)
 
     @property
     def inverse_temperature(self) -> float:
         """1/T, 0 at infinite temperature."""
         return 0.0 if math.isinf(self.temperature) else 1.0 / self.temperature
-
-    def resolved_floors(self, predictions: Predictions) -> Array:
-        """Return each model's ε; zeros that first appear now are floored under ``"auto"``."""
-        if self.settings.floor != "auto" or self.floors.any():
-            return self.floors
-        return np.full(len(self.floors), resolve_floor("auto", RULES[self.rule], predictions))
 
     def known(self, predictions: Predictions) -> Predictions:
         """Return predictions in the pool's order of models, absent ones missing everywhere."""
@@ -199,11 +202,12 @@ class Pool:
             renormalise=self.settings.renormalise,
         )
 
-    def policy(self, floors: Array) -> Policy:
-        """Return what happens to zeros and absences."""
+    @property
+    def policy(self) -> Policy:
+        """What happens to zeros and absences."""
         s = self.settings
-        learned = s.floor == "learned"
-        return Policy(floors, s.missing, s.fallback, self.prior, s.closure, mixed=learned)
+        mixed = s.floor == "learned"
+        return Policy(self.floors, s.missing, s.fallback, self.prior, s.closure, mixed=mixed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pool as JSON, whole or not at all. Raises OutputError."""

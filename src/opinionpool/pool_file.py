@@ -10,6 +10,7 @@ import numpy as np
 
 from .atomic import write_bytes
 from .errors import PoolFileError, Status
+from .predictions.classes import class_text
 from .predictions.kinds import KINDS
 from .rules import RULES
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = "opinionpool.pool"
 VERSION = 1
+ROWS = ("fitted", "unlabelled", "unpredicted", "with_missing", "fallback")
 _SUM_SLACK = 1e-9
 #: JSON has no numbers for these.
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
@@ -47,6 +49,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         return fields(msgspec.json.decode(raw), where)
     except msgspec.DecodeError as error:
         raise PoolFileError(f"{where}: this is no JSON ({error})") from None
+    except RecursionError:
+        raise PoolFileError(f"{where}: this is no saved pool (nested too deeply)") from None
 
 
 def document(pool: Pool) -> dict[str, Any]:
@@ -133,8 +137,8 @@ def _check(d: Any, where: str) -> None:
 
     if m == 0 or len(set(d.models)) != m:
         raise wrong("models", d.models, "at least one model, each name once")
-    if k < 2:
-        raise wrong("classes", d.classes, "at least two classes")
+    if k < 2 or len({class_text(c) for c in d.classes}) != k:
+        raise wrong("classes", d.classes, "at least two classes, each once")
     for name, size in (("weights", m), ("kinds", m), ("floors", m), ("losses", m)):
         if len(getattr(d, name)) != size:
             raise wrong(name, f"of length {len(getattr(d, name))}", f"one entry per model ({m})")
@@ -149,6 +153,19 @@ def _check(d: Any, where: str) -> None:
         raise wrong("rule", repr(d.rule), f"one of {', '.join(RULES)}")
     if not d.weighting:
         raise wrong("weighting", repr(d.weighting), "a name")
+    for name, x in (("loss", d.loss), ("gap", d.gap), *(("losses", x) for x in d.losses)):
+        if _value(x) < 0:
+            raise wrong(name, x, "a number ≥ 0")
+    absent = [name for name in ROWS if name not in d.rows]
+    if absent:
+        raise wrong("rows", dict(d.rows), f"counts of {', '.join(ROWS)}")
+    floor, penalty, positive = d.settings.floor, d.settings.penalty, d.settings.positive
+    if not isinstance(floor, str) and not 0 < floor < 1 / k:
+        raise wrong("settings.floor", floor, f"a number above 0 and below 1/K = {1 / k:g}")
+    if not isinstance(penalty, str) and not 0 <= penalty < math.inf:
+        raise wrong("settings.penalty", penalty, "a finite number ≥ 0")
+    if positive is not None and class_text(positive) not in {class_text(c) for c in d.classes}:
+        raise wrong("settings.positive", repr(positive), "one of the classes")
     for kind in d.kinds:
         if kind is not None and kind not in KINDS:
             raise wrong("kinds", repr(kind), f"one of {', '.join(KINDS)}")

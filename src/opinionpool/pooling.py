@@ -12,18 +12,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, MissingOutputError, VetoError, warn
+from .errors import InputError, MissingOutputError, warn
 from .families import categorical
 from .maths.softmax import log_softmax
 from .predictions import Predictions, Targets
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
+from .vetoes import auto_floor, veto_error
 
 Array = NDArray[np.float64]
 Floor = float | Literal["auto", "veto", "learned"]
 
-#: design.md: what ``floor="auto"`` puts in place of exact zeros.
-AUTO_FLOOR = 1e-6
 _BLOCK_CELLS = 1 << 20
 
 
@@ -85,9 +84,9 @@ def check_policies(missing: str, fallback: str, *, labels: bool) -> None:
 def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
     """Return ε, 0 for none; ``"auto"`` floors exact zeros where the rule lets them veto."""
     k = predictions.n_classes
-    if floor in ("veto", "learned"):
+    if isinstance(floor, str) and floor in ("veto", "learned"):
         return 0.0
-    if floor == "auto":
+    if isinstance(floor, str) and floor == "auto":
         zeros = predictions.n_zeros() if rule.vetoes else 0
         if not zeros:
             return 0.0
@@ -106,11 +105,6 @@ def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
             "(floor='veto' keeps zeros)"
         )
     return float(floor)
-
-
-def auto_floor(n_classes: int) -> float:
-    """Return the floor of ``"auto"``: 1e-6, or a hundredth of an equal share where that is less."""
-    return min(AUTO_FLOOR, 0.01 / n_classes)
 
 
 def class_prior(targets: Targets, n_classes: int) -> Array:
@@ -147,11 +141,15 @@ def raise_floors(log_p: Array, floors: Array, *, mixed: bool) -> Array:
     return np.stack([floor(own, e) for own, e in zip(log_p, floors, strict=True)])
 
 
-def evidence_of(predictions: Predictions, targets: Targets, policy: Policy) -> Evidence:
-    """Return the labelled rows as the rules want them."""
+def evidence_of(
+    predictions: Predictions, targets: Targets, policy: Policy, *, fitting: bool = False
+) -> Evidence:
+    """Return the labelled rows as the rules want them; ``fitting`` takes at least one output."""
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
     rows = predictions if every else predictions.take(targets.rows)
     log_p, present = prepared(rows, policy)
+    if fitting and present is not None and not present.any():
+        raise MissingOutputError("no model has an output in any labelled row: nothing to fit")
     if present is not None and policy.fallback == "error" and not present.any(axis=0).all():
         raise MissingOutputError(
             f"fallback='error', and {rows.rows_unanswered()} labelled row(s) have no output of any "
@@ -218,9 +216,11 @@ def pool_predictions(
     pooled = pool_log_p(rule, weights, inverse_temperature, rows, closure=policy.closure)
     impossible = (pooled.max(axis=-1) == -np.inf) & ~unanswered
     if impossible.any():
-        raise veto_error(
-            predictions.names, log_p, present, counting, impossible, "leave no class possible"
-        )
+        zero = np.asarray(np.isneginf(log_p[counting]).any(axis=-1))
+        if present is not None:
+            zero &= present[counting]
+        who = np.array(predictions.names, dtype=object)[counting]
+        raise veto_error(who, zero, impossible, np.arange(n), k, "leave no class possible")
     if unanswered.any():
         fallback = fallback_log_p(policy, k)
         if fallback is None:
@@ -245,58 +245,3 @@ def warn_of_fallback(pooled: Pooled, policy: Policy) -> None:
             f"{n} of {pooled.touched['rows']} row(s) have no output of any model with weight and "
             f"got the fallback ({policy.fallback!r})",
         )
-
-
-def check_vetoes(
-    rule: AnyRule, evidence: Evidence, names: tuple[str, ...], counting: NDArray[np.bool_]
-) -> None:
-    """Refuse evidence on which every choice of weights has an infinite loss.
-
-    Under the log rule that is a row whose outcome some model gives 0; under the linear rule
-    one whose outcome every model gives 0.
-    """
-    at_outcome = evidence.log_likelihood()[counting]
-    zero = np.isneginf(at_outcome)
-    if not zero.any():
-        return
-    if evidence.present is not None:
-        zero |= ~evidence.present[counting] & (not rule.vetoes)
-        zero &= evidence.present[counting].any(axis=0)
-    ruled_out = np.asarray(zero.any(axis=0) if rule.vetoes else zero.all(axis=0))
-    if ruled_out.any():
-        raise veto_error(
-            names,
-            evidence.log_p,
-            evidence.present,
-            counting,
-            ruled_out,
-            "rule out what happened",
-            zero,
-        )
-
-
-def veto_error(
-    names: tuple[str, ...],
-    log_p: Array,
-    present: NDArray[np.bool_] | None,
-    counting: NDArray[np.bool_],
-    rows: NDArray[np.bool_],
-    consequence: str,
-    zero: NDArray[np.bool_] | None = None,
-) -> VetoError:
-    """Describe rows that exact zeros make impossible, and what to do about it."""
-    if zero is None:
-        zero = np.asarray(np.isneginf(log_p[counting]).any(axis=-1))
-        if present is not None:
-            zero = zero & present[counting]
-    behind = [
-        f"{name} ({int((own & rows).sum())})"
-        for name, own in zip(np.array(names, dtype=object)[counting], zero, strict=True)
-        if (own & rows).any()
-    ]
-    return VetoError(
-        f"exact zeros {consequence} in {int(rows.sum())} row(s), the first being row "
-        f"{int(rows.argmax())}; models behind it, with their rows: {', '.join(behind)}. Use a "
-        f"floor, such as floor={auto_floor(log_p.shape[-1]):g} (or 'auto' for the log rule), or "
-        "leave these models out"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,20 @@ import numpy as np
 
 from .diagnostics.decomposition import decomposition
 from .diagnostics.scores import scores
-from .errors import warn
+from .errors import InputError, warn
 from .fit import labelled
 from .losses import mean_loss
-from .options import check_kinds
-from .pool import Pool
-from .pooling import Floor, evidence_of, raise_floors, resolve_floor, warn_of_fallback
-from .predictions import Reading, gather
+from .options import check_kinds, is_word
+from .pool import Pool, load
+from .pooling import (
+    Floor,
+    Policy,
+    evidence_of,
+    raise_floors,
+    resolve_floor,
+    warn_of_fallback,
+)
+from .predictions import Predictions, Reading, Targets, gather
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
 
@@ -24,7 +32,7 @@ def score(
     predictions: object,
     y: object = None,
     *,
-    pool: Pool | None = None,
+    pool: Pool | str | os.PathLike[str] | None = None,
     floor: Floor = "veto",
     kind: Kinds = "auto",
     classes: Sequence[object] | None = None,
@@ -39,7 +47,8 @@ def score(
     predictions, y, sample_weight
         As for :func:`opinionpool.fit`.
     pool
-        A fitted pool; inputs are then read, and zeros floored, as it was fitted.
+        A fitted pool, or the path of a saved one; inputs are then read, and zeros floored,
+        as it was fitted.
     floor
         Without a pool: what happens to exact zeros before scoring; by default they stay, and
         a model that gives 0 to what happened has an infinite NLL.
@@ -65,43 +74,42 @@ def score(
     >>> round(op.score({"a": a, "b": b}, [0, 1])["models"]["a"]["nll"], 4)
     0.2899
     """
+    if isinstance(pool, str | os.PathLike):
+        pool = load(pool)
+    if pool is not None and not isinstance(pool, Pool):
+        raise InputError(
+            f"pool: found {type(pool).__name__}, expected a Pool or a saved one's path"
+        )
+    if pool is None and is_word(floor, "learned"):
+        raise InputError("floor='learned' belongs to a fitted pool: pass pool=, or another floor")
     reading = Reading(kind, classes, positive, renormalise) if pool is None else pool.reading()
     gathered = gather(predictions, reading, y=y, sample_weight=sample_weight, own_labels=True)
     known, targets = gathered.predictions, labelled(gathered)
     check_kinds(kind, known)
-    if pool is not None:
-        known = pool.known(known)
-        floors = pool.resolved_floors(known)
+    if pool is None:
+        policy = Policy(np.full(known.n_models, resolve_floor(floor, LOG, known)))
     else:
-        floors = np.full(known.n_models, resolve_floor(floor, LOG, known))
-    mixed = pool is not None and pool.settings.floor == "learned"
+        known, policy = pool.prepared(known), pool.policy
     rows = known.take(targets.rows)
-    raised = raise_floors(rows.log_p, floors, mixed=mixed)
-    result: dict[str, Any] = {"models": {}}
-    for i, name in enumerate(known.names):
-        here = np.ones(rows.n_rows, dtype=bool) if rows.present is None else rows.present[i]
-        if not here.any():
-            result["models"][name] = {"rows": 0}
-            continue
-        log_p = raised[i, here]
-        own = scores(log_p, targets.outcomes.take(here), targets.weight[here])
-        result["models"][name] = {**own, "rows": int(here.sum())}
-    if pool is not None:
-        pooled = pool.pool(rows)
-        warn_of_fallback(pooled, pool.policy(floors))
-        own = scores(pooled.log_p, targets.outcomes, targets.weight)
-        answered = evidence_of(known, targets, pool.policy(floors)).answered()
-        rule, w = RULES[pool.rule], pool.weights
-        loss = mean_loss(rule, w, pool.inverse_temperature, answered, closure=pool.settings.closure)
-        split = decomposition(rule, w, answered, loss)
-        result["pool"] = {**own, "rows": rows.n_rows, "decomposition": split}
-        result["rows"] = {**pooled.touched, "rows_unlabelled": targets.n_unlabelled}
-    else:
+    result: dict[str, Any] = {"models": _model_scores(rows, targets, policy)}
+    if pool is None:
         result["rows"] = {
             "rows": rows.n_rows,
             "rows_with_missing": rows.rows_with_missing(),
             "rows_unlabelled": targets.n_unlabelled,
         }
+    else:
+        pooled = pool.pool_known(rows)
+        warn_of_fallback(pooled, policy)
+        own = scores(pooled.log_p, targets.outcomes, targets.weight)
+        answered = evidence_of(known, targets, policy).answered()
+        rule, w = RULES[pool.rule], pool.weights
+        split = {}
+        if answered.n_rows:
+            loss = mean_loss(rule, w, pool.inverse_temperature, answered, closure=policy.closure)
+            split = decomposition(rule, w, answered, loss)
+        result["pool"] = {**own, "rows": rows.n_rows, "decomposition": split}
+        result["rows"] = {**pooled.touched, "rows_unlabelled": targets.n_unlabelled}
     endless = [n for n, own in result["models"].items() if own.get("nll") == np.inf]
     if endless:
         warn(
@@ -109,3 +117,16 @@ def score(
             f"{', '.join(endless)}; floor=1e-6 makes it finite",
         )
     return result
+
+
+def _model_scores(rows: Predictions, targets: Targets, policy: Policy) -> dict[str, Any]:
+    """Score every model on the rows it answered, floored as the pool's members are."""
+    raised = raise_floors(rows.log_p, policy.floors, mixed=policy.mixed)
+    found: dict[str, Any] = {}
+    for i, name in enumerate(rows.names):
+        here = np.ones(rows.n_rows, dtype=bool) if rows.present is None else rows.present[i]
+        found[name] = {"rows": int(here.sum())}
+        if here.any():
+            own = scores(raised[i, here], targets.outcomes.take(here), targets.weight[here])
+            found[name] = {**own, **found[name]}
+    return found

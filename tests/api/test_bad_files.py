@@ -163,7 +163,6 @@ def test_bad_rows_of_a_file_are_named_as_a_person_counts_them(tmp_path):
         op.combine({"a": tmp_path / "a.csv"})
 
 
-@pytest.mark.xfail(strict=True, reason="rows of labels are counted from 0 even in a CSV file")
 def test_bad_labels_of_a_file_are_named_as_a_person_counts_them(tmp_path):
     labels = pd.DataFrame({"label": ["low", "mid", "top", "x"] * 3})
     labels.to_csv(tmp_path / "y.csv", index=False)

@@ -71,7 +71,6 @@ def test_columns_and_rows_in_another_order(make):
 
 
 @every_library
-@pytest.mark.xfail(strict=True, reason="in a list every frame is called 'm0'")
 def test_a_list_of_frames(make):
     found = op.combine([make(columns(p)) for p in MODELS.values()])
     assert type(found) is type(make(columns(MODELS["a"])))
@@ -270,14 +269,12 @@ def test_series_are_two_classes_in_one_column():
     assert op.fit(one, y).loss == pytest.approx(op.fit(two, y).loss, rel=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="the index of a series of predictions is not looked at")
 def test_row_labels_of_series_in_another_order_are_refused():
     p = pd.Series(chances(n=12, k=2)[0]["a"][:, 1])
     with pytest.raises(AlignmentError, match="another order"):
         op.fit({"a": p, "b": p.iloc[::-1]}, Y > 0)
 
 
-@pytest.mark.xfail(strict=True, reason="'ID' is pooled as a class, and all cells as logits")
 @pytest.mark.parametrize("column", ["ID", "Id", "Label"])
 def test_a_column_that_is_almost_reserved_is_no_class(column):
     frames = {
@@ -287,7 +284,6 @@ def test_a_column_that_is_almost_reserved_is_no_class(column):
         op.combine(frames)
 
 
-@pytest.mark.xfail(strict=True, reason="the first table's labels win in silence")
 def test_labels_of_two_models_that_disagree():
     frames = {
         "a": pd.DataFrame(columns(MODELS["a"])).assign(label=LABELS),

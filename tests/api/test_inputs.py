@@ -127,7 +127,6 @@ def test_a_result_is_the_callers_own():
     assert_array_equal(pool.apply(models), kept)
 
 
-@pytest.mark.xfail(strict=True, reason="a masked array's mask is ignored")
 def test_a_masked_cell_is_not_read():
     """What is masked is no number: rows masked throughout are missing outputs."""
     models, _ = outputs(n=5)

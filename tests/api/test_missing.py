@@ -220,7 +220,6 @@ def test_counts_of_a_fit():
     }
 
 
-@pytest.mark.xfail(strict=True, reason="a ZeroDivisionError from fit, a RuntimeWarning from score")
 @quiet
 def test_nobody_ever_answered():
     models, y = chances(n=10)

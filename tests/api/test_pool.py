@@ -125,7 +125,6 @@ def test_row_by_row_is_all_rows(rule, missing):
     assert_allclose(turned[::-1], everything, **tolerance(float, 16))
 
 
-@pytest.mark.xfail(strict=True, reason="floor='auto' at apply depends on the other rows' zeros")
 def test_row_by_row_is_all_rows_when_zeros_first_appear_at_apply():
     models, y = chances(n=30)
     pool = op.fit(models, y)

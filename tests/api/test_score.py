@@ -146,7 +146,6 @@ def test_scoring_writes_plain_numbers():
         assert {type(v) for v in own.values()} <= {float, int, dict}
 
 
-@pytest.mark.xfail(strict=True, reason="an AttributeError; a path may be meant")
 def test_something_else_as_pool():
     with pytest.raises(InputError, match="pool"):
         op.score(MODELS, LABELS, pool="pool.json")

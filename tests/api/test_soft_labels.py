@@ -49,7 +49,6 @@ def test_soft_binary_labels():
     assert op.fit(columns, gone).rows["unlabelled"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a list with None is an object array: 0.25 becomes a class")
 def test_soft_binary_labels_with_none():
     columns = {name: p[:, 1] for name, p in TWO.items()}
     pool = op.fit(columns, [None, *[0.25, 0.75] * 14, 0.25])

@@ -148,7 +148,7 @@ def test_bad_model_file(run, fails, bad, tmp_path, mistake, command):
 
 
 LABEL_CASES = {
-    "outside": (IDS, ["x", "y", "w", "x"], ["label 'w' is none of the classes", "row 2"]),
+    "outside": (IDS, ["x", "y", "w", "x"], ["label 'w' is none of the classes", "row 4"]),
     "too few": (None, LABELS[:3], ["3 labels", "4 predicted rows"]),
     "no overlap": ([7, 8, 9, 10], LABELS, ["none of its 4 ids"]),
     "twice": ([1, 1, 2, 3], LABELS, ["id 1 stands twice"]),

@@ -284,20 +284,9 @@ def test_rows_nobody_with_weight_answers_cost_their_fallback(rule, soft):
     assert_allclose(found.gradient[0], answered.gradient[0], **close(40))
 
 
-UNFOUNDED = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="LinearRule.prepare asserts a fallback where outcomes are soft: fit(rule='linear', "
-    "fallback='error') with soft labels and a missing output is an AssertionError",
-)
-
-
 @pytest.mark.parametrize(
     ("name", "soft"),
-    [
-        pytest.param(name, soft, marks=UNFOUNDED if (name, soft) == ("linear", True) else ())
-        for name in RULES
-        for soft in (False, True)
-    ],
+    [(name, soft) for name in RULES for soft in (False, True)],
 )
 def test_without_a_fallback_rows_nobody_with_weight_answers_cost_infinity(name, soft):
     rule, evidence = RULES[name], replace(make_evidence(3, soft=soft, missing=0.5), fallback=None)
@@ -424,13 +413,6 @@ def test_huge_log_probabilities_cost_no_nan(rule):
         assert found.value == pytest.approx(naive, rel=ulps(F8, 16))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=RuntimeWarning,
-    reason="the linear rule's r rᵀ overflows where a model without weight is more than 355 nats "
-    "likelier than the pool: a RuntimeWarning reaches the caller (given weights, greedy, and "
-    "optimal with missing outputs), the curvature is inf or NaN",
-)
 def test_the_linear_curvature_where_a_model_without_weight_is_far_likelier():
     log_p = np.array([[[-500.0, 0.0], [0.0, -500.0]], [[0.0, -500.0], [-500.0, 0.0]]])
     evidence = Evidence(log_p, Outcomes(classes=np.array([0, 0])), np.ones(2))

@@ -118,7 +118,7 @@ def test_the_rules_own_bound_is_worth_having():
         task = task_of((RULES["log"], "fit", 0.0), seed)
         problem, feasible = objective_of(task)
         choice, optimum, _ = chosen(task)
-        if choice.status is Status.CONVERGED:
+        if choice.status is Status.CONVERGED and optimum.any():
             v = 0.98 * optimum
             now = problem.evaluate(v)
             better.append(now.excess / feasible.gap(v, now.gradient))
@@ -263,11 +263,6 @@ def test_expectation_maximisation_climbs_to_newtons_weights(seed):
 # --------------------------------------------------------------- experts beyond doubt
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="log rule, T fitted, no penalty, experts at 1e6 nats: the pool is sure of every row, "
-    "so the curvature is 0 or nearly, newton_step leaves the set and the search stalls",
-)
 def test_a_fit_of_experts_at_a_million_nats_does_no_worse_than_knowing_nothing():
     """v = 0 is feasible: the uniform distribution costs log K, the fit costs thousands."""
     for seed in range(5):

@@ -174,14 +174,6 @@ def test_given_weights_are_given(rule):
     assert choice.gap == certify(task, w, 0.5)
 
 
-UNDEFINED = pytest.mark.xfail(
-    strict=True,
-    raises=RuntimeWarning,
-    reason="LinearRule.evaluate takes −inf − (−inf) where weights give 0 to what happened: "
-    "a RuntimeWarning reaches the caller of fit(rule='linear', weighting='greedy' or 'single')",
-)
-
-
 def zeros_of_each_model():
     """Every model gives 0 to what happened in a row of its own."""
     evidence = make_evidence(0, m=2, n=10, k=3)
@@ -192,7 +184,6 @@ def zeros_of_each_model():
     return replace(evidence, log_p=log_p)
 
 
-@UNDEFINED
 def test_the_certificate_of_weights_that_rule_out_what_happened_is_infinite():
     task = Task(RULES["linear"], zeros_of_each_model(), 1.0, 0.0)
     assert np.isfinite(certify(task, np.array([0.5, 0.5]), 1.0))
@@ -201,7 +192,7 @@ def test_the_certificate_of_weights_that_rule_out_what_happened_is_infinite():
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=UNDEFINED if n in ("greedy", "single") else ()) for n in WEIGHTINGS],
+    list(WEIGHTINGS),
 )
 def test_the_linear_rule_lives_with_models_that_each_rule_something_out(name):
     task = Task(RULES["linear"], zeros_of_each_model(), 1.0, 0.0)

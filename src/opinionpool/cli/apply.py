@@ -37,7 +37,7 @@ def apply(
         progress("pooling")
         known = the_pool.known(given)
         pooled = the_pool.pool(known)
-        warn_of_fallback(pooled, the_pool.policy(the_pool.floors))
+        warn_of_fallback(pooled, the_pool.policy)
     facts = {
         "rule": the_pool.rule,
         "temperature": the_pool.temperature,

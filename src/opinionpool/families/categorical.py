@@ -45,5 +45,29 @@ def mixed(log_p: Array, epsilon: float) -> Array:
     """Mix with the uniform, ``ln((1 − ε) p + ε/K)``: the learned floor of maths.md §2."""
     if epsilon == 0:
         return log_p
+    absent = np.isnan(log_p)
+    if absent.any():
+        return np.where(absent, np.nan, mixed(np.where(absent, 0.0, log_p), epsilon))
     uniform = np.log(epsilon / log_p.shape[-1])
     return np.asarray(np.logaddexp(np.log1p(-epsilon) + log_p, uniform))
+
+
+def mean_divergences(
+    log_p: Array, weight: Array, present: NDArray[np.bool_] | None = None
+) -> Array:
+    """Return ``J_αβ = E Σ_k (p_α − p_β)(ℓ_α − ℓ_β)`` of M models over weighted rows: (M, M).
+
+    For each pair the mean is over the rows that both answered. From products of matrices:
+    with ``C_αβ = Σ p_α ℓ_β`` it is ``C_αα + C_ββ − C_αβ − C_βα``, where ``C_αα`` is over the
+    pair's rows too.
+    """
+    m = len(log_p)
+    here = np.ones(log_p.shape[:2]) if present is None else present.astype(np.float64)
+    # Differences to the uniform keep the products small: adding a constant to ℓ changes nothing.
+    finite = np.where(here[:, :, None] > 0, log_p, 0.0)
+    p = np.exp(finite) * (here * weight)[:, :, None]
+    cross = p.reshape(m, -1) @ (finite * here[:, :, None]).reshape(m, -1).T
+    own = np.einsum("mnk,mnk->mn", p, finite) @ here.T
+    rows = (here * weight) @ here.T
+    total: Array = own + own.T - cross - cross.T
+    return np.maximum(total / np.where(rows > 0, rows, 1.0), 0.0)

@@ -108,7 +108,7 @@ def labels_of_path(path: Any) -> Content:
 def tables_of_frame(name: str | None, frame: Any) -> dict[str, Table]:
     """Read a data frame as one model."""
     own = name if name is not None else "m0"
-    where = f"model {own!r} (data frame)" if name is not None else "data frame"
+    where = f"model {own!r} (data frame)"
     return {own: model_table(sheet_of_frame(frame, where))}
 
 
@@ -130,5 +130,11 @@ def _array_of_path(
 
 SOURCES.append(Source(is_path, tables_of_path, labels_of_path, _array_of_path))
 SOURCES.append(
-    Source(is_frame, tables_of_frame, lambda y: sheet_of_frame(y, "labels"), give_back_frame)
+    Source(
+        is_frame,
+        tables_of_frame,
+        lambda y: sheet_of_frame(y, "labels"),
+        give_back_frame,
+        names_itself=False,
+    )
 )

@@ -22,8 +22,18 @@ def class_text(label: object) -> str:
         return str(bool(label))
     if isinstance(label, (float, np.floating)) and float(label).is_integer():
         return str(int(label))
-    text = str(label).strip()
+    text = str(label).strip() or str(label)
     return str(int(float(text))) if _WHOLE.fullmatch(text) else text
+
+
+def is_absent(value: object) -> bool:
+    """Whether a cell stands for no value: None, NaN, NaT, or a library's own mark for absent."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA has no truth value
+        return True
 
 
 def plain(label: object) -> Label:
@@ -104,6 +114,8 @@ def unnamed_classes(
     distinct = sorted_labels(labels)
     if len(distinct) == n_columns:
         return distinct
+    if n_columns == 2 and all(isinstance(label, bool) for label in distinct):
+        return [False, True]
     numbers = {str(i) for i in counted}
     if all(class_text(label) in numbers for label in distinct):
         return counted
@@ -114,14 +126,19 @@ def unnamed_classes(
     )
 
 
-def class_numbers(labels: NDArray[Any], classes: Sequence[object], where: str) -> NDArray[np.int64]:
-    """Return each label's class number; a label outside the classes is an error."""
+def class_numbers(
+    labels: NDArray[Any], classes: Sequence[object], where: str, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return each label's class number; a label outside the classes is an error.
+
+    ``rows`` are what the caller would call the labels' rows.
+    """
     number = {class_text(name): i for i, name in enumerate(classes)}
     distinct, inverse = _distinct(labels)
     found = np.array([number.get(class_text(label), -1) for label in distinct], dtype=np.int64)
     if (found < 0).any():
         strange = [str(distinct[i]) for i in np.flatnonzero(found < 0)]
-        first = int((found[inverse] < 0).argmax())
+        first = rows[int((found[inverse] < 0).argmax())]
         raise LabelError(
             f"{where}, row {first}: label {_listed(strange)} is none of the classes "
             f"{_listed([str(c) for c in classes])}"

@@ -33,6 +33,7 @@ def classes_of(
     A single column is turned over where it is the first of the two classes, which is said by
     the order ``[1, 0]`` after its expansion to two.
     """
+    _check_given(reading.classes)
     several = {name: t for name, t in tables.items() if t.values.shape[1] > 1}
     classes = (
         _several_classes(several, reading, hard) if several else _two_classes(tables, reading, hard)
@@ -94,6 +95,12 @@ def _two_classes(
     """Name the classes of models that all have one column."""
     names = {class_text(t.columns[0]) for t in tables.values() if t.columns}
     if reading.classes is not None:
+        if len(reading.classes) != 2:
+            where = next(iter(tables.values())).where
+            raise AlignmentError(
+                f"{where}: found one column, which is enough for two classes; there are "
+                f"{len(reading.classes)} ({', '.join(map(str, reading.classes[:8]))})"
+            )
         return unnamed_classes(2, reading.classes, hard)
     if hard is not None:
         distinct = sorted_labels(hard)
@@ -109,3 +116,15 @@ def _two_classes(
         )
     name = next(iter(names)) if len(names) == 1 else "1"
     return [0, 1] if name in ("0", "1") else [f"not {name}", name]
+
+
+def _check_given(classes: Sequence[object] | None) -> None:
+    """Refuse ``classes=`` that is no sequence, or names a class twice."""
+    if classes is None:
+        return
+    if isinstance(classes, str | bytes) or not hasattr(classes, "__len__"):
+        raise InputError(f"classes: found {classes!r}, expected the classes in a list")
+    texts = [class_text(c) for c in classes]
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise InputError(f"classes: {twice!r} stands twice; every class has one column")

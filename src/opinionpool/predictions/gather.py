@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, warn
+from ..errors import InputError, LabelError, warn
 from ..memory import require
+from .classes import class_text
 from .columns import Kinds, Reading, classes_of
 from .inputs import GiveBack, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
 from .predictions import Predictions
-from .rows import align
+from .rows import Alignment, align
 from .table import Table
 from .targets import Targets, targets
 
@@ -65,8 +66,10 @@ def gather(
             raise InputError(f"{table.where}: found zero rows, expected at least one")
         if table.values.shape[1] == 0:
             raise InputError(f"{table.where}: found zero classes, expected at least two")
-    raw = read_labels(y) if y is not None else _own(tables) if own_labels else None
+    raw = read_labels(y) if y is not None else None
     alignment = align(tables)
+    if raw is None and own_labels:
+        raw = _own(tables, alignment)
     hard = None if raw is None else raw.hard_values()
     classes, order = classes_of(tables, reading, hard)
     m, n, k = len(tables), alignment.n_rows, len(classes)
@@ -101,8 +104,29 @@ def gather(
     return Gathered(predictions, found, give_back, one_row, tables)
 
 
-def _own(tables: Mapping[str, Table]) -> RawLabels | None:
-    return next((own for own in map(labels_of_table, tables.values()) if own is not None), None)
+def _own(tables: Mapping[str, Table], alignment: Alignment) -> RawLabels | None:
+    """Return the labels that the tables brought along; they have to agree."""
+    first: tuple[RawLabels, list[str | None]] | None = None
+    for table, position in zip(tables.values(), alignment.positions, strict=True):
+        raw = labels_of_table(table)
+        if raw is None:
+            continue
+        known = raw.known()
+        texts = (
+            [class_text(raw.values[i]) if i >= 0 and known[i] else None for i in position.tolist()]
+            if raw.values.ndim == 1
+            else []
+        )
+        if first is None:
+            first = raw, texts
+            continue
+        for a, b in zip(first[1], texts, strict=False):
+            if a is not None and b is not None and a != b:
+                raise LabelError(
+                    f"{raw.where} and {first[0].where} bring different labels for the same row "
+                    f"({b!r} and {a!r}); give the labels apart"
+                )
+    return None if first is None else first[0]
 
 
 def _model_log_p(
@@ -118,7 +142,7 @@ def _model_log_p(
 
 
 def _kinds_asked(tables: Mapping[str, Table], kind: Kinds) -> dict[str, str]:
-    if isinstance(kind, str):
+    if not isinstance(kind, Mapping):
         return dict.fromkeys(tables, checked_kind(kind))
     return {name: checked_kind(kind.get(name) or "auto") for name in tables}
 

@@ -32,10 +32,10 @@ def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], G
     tables: dict[str, Table] = {}
     for given, value in named:
         source = source_of(value)
+        name = given if given is not None else f"m{len(tables)}"
         if source is not None:
-            found = source.tables(given, value)
+            found = source.tables(given if source.names_itself else name, value)
         else:
-            name = given if given is not None else f"m{len(tables)}"
             found = {name: array_table(value, f"model {name!r}", row=row)}
         distinct_names([*tables, *found])
         tables.update(found)

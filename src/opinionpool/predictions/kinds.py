@@ -32,10 +32,10 @@ CELL_SLACK = 1e-6
 SUM_SLACK = 1e-3
 
 
-def checked_kind(kind: str) -> str:
+def checked_kind(kind: object) -> str:
     """Return a kind's canonical name, or say which there are."""
-    name = _ALIASES.get(kind, kind)
-    if name not in (*KINDS, "auto"):
+    name = _ALIASES.get(kind, kind) if isinstance(kind, str) else None
+    if name is None or name not in (*KINDS, "auto"):
         raise InputError(f"kind: found {kind!r}, expected 'auto', {', '.join(map(repr, KINDS))}")
     return name
 
@@ -73,6 +73,9 @@ def detect_kind(table: Table, present: NDArray[np.bool_]) -> str | None:
         return None
     cells = table.values if present.all() else table.values[present]
     low, high = cells.min(), cells.max()
+    if low == -np.inf and high > CELL_SLACK:
+        # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
+        low = cells.min(where=cells > -np.inf, initial=np.inf)
     if low >= -CELL_SLACK and high <= 1 + CELL_SLACK:
         return "probabilities"
     if high > CELL_SLACK:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LabelError
-from .classes import class_text
+from .classes import class_text, is_absent
 from .sheet import Sheet
-from .table import Table, source_of
+from .table import Table, index_of, source_of
 
 #: Names under which an archive or a table may carry the labels, in order of preference.
 LABEL_NAMES = ("label", "labels", "y", "target")
@@ -29,6 +30,7 @@ class RawLabels:
     where: str
     ids: NDArray[Any] | None = None
     index: NDArray[Any] | None = None
+    first_row: int = 0
     columns: tuple[str, ...] | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -49,8 +51,8 @@ class RawLabels:
             return np.asarray(~np.isnan(self.values).all(axis=1))
         if self.values.dtype.kind == "f":
             return np.asarray(~np.isnan(self.values))
-        if self.values.dtype.kind in "OM":
-            return np.array([v is not None and v == v for v in self.values.tolist()], dtype=bool)
+        if self.values.dtype.kind == "O":
+            return np.array([not is_absent(v) for v in self.values.tolist()], dtype=bool)
         return np.ones(len(self.values), dtype=bool)
 
     def hard_values(self) -> NDArray[Any] | None:
@@ -68,17 +70,22 @@ def read_labels(y: object, where: str = "labels") -> RawLabels:
         if isinstance(content, Mapping):
             return _from_archive(content, str(y))
         return _shaped(np.asarray(content), str(y))
-    index = getattr(y, "index", None)
-    index = None if index is None or callable(index) else np.asarray(index)
-    raw = _shaped(np.asarray(y), where)
-    return RawLabels(raw.values, where, index=index)
+    raw = _shaped(_as_array(y, where), where)
+    return replace(raw, index=index_of(y))
 
 
 def labels_of_table(table: Table) -> RawLabels | None:
     """Return the labels that a model's table brought along."""
     if table.labels is None:
         return None
-    return RawLabels(table.labels, table.where, table.ids, table.index, extras=table.extras)
+    return RawLabels(
+        _typed(table.labels, table.where),
+        table.where,
+        table.ids,
+        table.index,
+        table.first_row,
+        extras=table.extras,
+    )
 
 
 def _from_sheet(sheet: Sheet) -> RawLabels:
@@ -87,16 +94,17 @@ def _from_sheet(sheet: Sheet) -> RawLabels:
     ids = sheet.columns.get("id")
     if name is None:
         # No column of labels: one column per class, soft labels.
-        values = (
-            np.stack([sheet.numbers(n) for n in others], axis=1) if others else np.empty((0, 0))
-        )
-        if not others:
+        try:
+            values = np.stack([sheet.numbers(n) for n in others], axis=1).astype(np.float64)
+        except ValueError:  # no columns at all, or some with text: no distributions
             raise LabelError(
-                f"{sheet.where}: found no column of labels; expected one named 'label'"
-            )
-        return RawLabels(values.astype(np.float64), sheet.where, ids, sheet.index, tuple(others))
+                f"{sheet.where}: found the columns {', '.join(others) or 'none'}; expected one "
+                "named 'label', or one column of probabilities per class"
+            ) from None
+        return RawLabels(values, sheet.where, ids, sheet.index, sheet.first_row, tuple(others))
     extras = {n: sheet.columns[n] for n in others if n != name}
-    return RawLabels(sheet.columns[name], sheet.where, ids, sheet.index, extras=extras)
+    labels = _typed(sheet.columns[name], sheet.where)
+    return RawLabels(labels, sheet.where, ids, sheet.index, sheet.first_row, extras=extras)
 
 
 def _from_archive(content: Mapping[str, NDArray[Any]], where: str) -> RawLabels:
@@ -128,7 +136,55 @@ def named_labels(labels: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[
     return named
 
 
+def _as_array(y: object, where: str) -> NDArray[Any]:
+    """Return labels as an array; a list keeps its objects, so that NaN is not the text 'nan'."""
+    try:
+        array = np.asarray(y)
+        if array.ndim == 1 and isinstance(y, list | tuple) and array.dtype.kind in "USO":
+            array = np.empty(len(y), dtype=object)
+            array[:] = y
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{where}: cannot be read as labels ({error})") from None
+    return array
+
+
+def _typed(values: NDArray[Any], where: str) -> NDArray[Any]:
+    """Give 1-D labels the plainest type they have: numbers, booleans, or text."""
+    if values.dtype.kind in "cV" or (
+        values.dtype.kind == "O" and any(isinstance(v, complex) for v in values.tolist())
+    ):
+        raise LabelError(f"{where}: found {values.dtype.name} labels; expected numbers or text")
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    if values.dtype.kind in "mM":
+        text = values.astype(str) if values.dtype.kind == "m" else np.datetime_as_string(values)
+        if values.dtype.kind == "M":
+            text = np.datetime_as_string(values, unit="auto")
+        named = text.astype(object)
+        named[np.isnat(values)] = None
+        return named
+    if values.dtype.kind != "O":
+        return values
+    cells = [None if is_absent(v) else v for v in values.tolist()]
+    present = [v for v in cells if v is not None]
+    if present and all(isinstance(v, Real) and not isinstance(v, bool) for v in present):
+        if len(present) == len(cells) and all(isinstance(v, int | np.integer) for v in present):
+            return np.array(cells, dtype=np.int64 if _fits(cells) else object)
+        return np.array([np.nan if v is None else float(v) for v in cells])
+    out = np.empty(len(cells), dtype=object)
+    out[:] = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in cells]
+    return out
+
+
+def _fits(numbers: list[Any]) -> bool:
+    return all(-(2**63) <= int(number) < 2**63 for number in numbers)
+
+
 def _shaped(values: NDArray[Any], where: str) -> RawLabels:
+    if isinstance(values, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(values)
+        values = values.data.astype(object)
+        values[masked] = None
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim not in (1, 2):
@@ -138,7 +194,12 @@ def _shaped(values: NDArray[Any], where: str) -> RawLabels:
         )
     if values.ndim == 2:
         try:
-            values = values.astype(np.float64)
+            numbers = values.astype(np.float64) if values.dtype.kind != "c" else None
         except (TypeError, ValueError):
-            raise LabelError(f"{where}: two-dimensional labels must be probabilities") from None
-    return RawLabels(values, where)
+            numbers = None
+        if numbers is None:
+            raise LabelError(
+                f"{where}: two-dimensional labels must be probabilities, found {values.dtype.name}"
+            )
+        return RawLabels(numbers, where)
+    return RawLabels(_typed(values, where), where)

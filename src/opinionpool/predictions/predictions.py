@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.categorical import floored
 from .classes import Label
 
 Array = NDArray[np.float64]
@@ -69,6 +70,13 @@ class Predictions:
     def rows_unanswered(self) -> int:
         """Count rows in which no model answered."""
         return 0 if self.present is None else int((~self.present.any(axis=0)).sum())
+
+    def with_zeros_raised(self, epsilon: float) -> Predictions:
+        """Floor the rows that hold an exact zero of any model."""
+        rows = np.isneginf(self.log_p).any(axis=(0, 2))
+        log_p = self.log_p.copy()
+        log_p[:, rows] = floored(log_p[:, rows], epsilon)
+        return replace(self, log_p=log_p)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """Return some rows."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AlignmentError, InputError, warn
+from .classes import is_absent
 from .table import Table
 
 Ids = NDArray[Any]
@@ -100,11 +101,9 @@ def positions_of(ids: Ids, among: Ids) -> NDArray[np.int64]:
 
 def check_ids(ids: Ids, where: str) -> None:
     """Refuse absent and repeated ids."""
-    absent = (
-        np.array([v is None or v != v for v in ids.tolist()]) if ids.dtype.kind in "Of" else None
-    )
-    if absent is not None and absent.any():
-        raise AlignmentError(f"{where}: row {int(absent.argmax())} has no id")
+    absent = next((row for row, value in enumerate(ids.tolist()) if is_absent(value)), None)
+    if absent is not None:
+        raise AlignmentError(f"{where}: row {absent} has no id")
     if len(set(ids.tolist())) < len(ids):
         seen: set[Any] = set()
         for row, value in enumerate(ids.tolist()):

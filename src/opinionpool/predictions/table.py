@@ -63,12 +63,14 @@ class Source:
     ``claims(obj)`` says whether it can; ``tables(name, obj)`` gives one or more by model name,
     ``name`` being None where the object should bring its own; ``sheet(obj)`` gives a table of
     labels; ``give_back(obj, result, classes, ids)`` returns a result in the object's own type.
+    What does not name itself is called m0, m1, … like an array.
     """
 
     claims: Callable[[Any], bool]
     tables: Callable[[str | None, Any], dict[str, Table]]
     labels: Callable[[Any], Sheet | Mapping[str, NDArray[Any]] | NDArray[Any]]
     give_back: Callable[[Any, NDArray[Any], tuple[str, ...], NDArray[Any] | None], Any]
+    names_itself: bool = True
 
 
 SOURCES: list[Source] = []
@@ -83,6 +85,12 @@ def model_table(sheet: Sheet, where: str | None = None) -> Table:
     """Read a sheet as one model's outputs: a column per class, maybe ``id`` and ``label``."""
     names = [name for name in sheet.columns if name not in RESERVED]
     where = where or sheet.where
+    almost = next((name for name in names if name.strip().lower() in RESERVED), None)
+    if almost is not None:
+        raise InputError(
+            f"{where}: found the column {almost!r}; write {almost.strip().lower()!r} if it is "
+            "that, or rename the class"
+        )
     if not names:
         raise InputError(
             f"{where}: found no class columns (columns: {', '.join(sheet.columns) or 'none'}); "
@@ -114,11 +122,21 @@ def array_table(values: object, where: str, *, row: bool = False) -> Table:
             f"{where}: found an array of shape {array.shape}; expected (rows, classes), or "
             "(rows,) for two classes"
         )
-    return Table(array, where)
+    return Table(array, where, index=index_of(values))
+
+
+def index_of(values: object) -> NDArray[Any] | None:
+    """Return the row labels of a series, None for what has none."""
+    index = getattr(values, "index", None)
+    return None if index is None or callable(index) else np.asarray(index)
 
 
 def as_floats(values: object, where: str) -> NDArray[np.floating[Any]]:
     """Return a float32 or float64 array, or say why these are no numbers."""
+    if isinstance(values, np.ma.MaskedArray):
+        # A masked cell is an absent one.
+        floats = np.ma.asarray(values, dtype=np.result_type(values.dtype, np.float32))
+        values = np.ma.filled(floats, np.nan)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:

@@ -31,8 +31,9 @@ class Targets:
         What happened there, and how much it counts.
     source_rows
         (n,) positions of these rows in the labels as given (for groups and times).
-    n_unlabelled, n_unpredicted
-        Predicted rows without a label; labels of rows nobody predicted (ids only).
+    n_unlabelled, n_unpredicted, n_given
+        Predicted rows without a label; labels of rows nobody predicted (ids only); labels as
+        given, absent ones included.
     extras
         Companion columns of the labels, (n,) each.
     """
@@ -43,6 +44,7 @@ class Targets:
     source_rows: NDArray[np.int64]
     n_unlabelled: int = 0
     n_unpredicted: int = 0
+    n_given: int = 0
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Targets:
@@ -78,9 +80,10 @@ def targets(
         raise LabelError(f"{raw.where}: no row has a label, a prediction and a positive weight")
     values = raw.values[source_rows]
     if raw.soft:
-        outcomes = Outcomes(soft=_soft(values, raw, classes))
+        outcomes = Outcomes(soft=_soft(values, raw, classes, source_rows + raw.first_row))
     else:
-        outcomes = Outcomes(classes=class_numbers(values, classes, raw.where))
+        named = source_rows + raw.first_row
+        outcomes = Outcomes(classes=class_numbers(values, classes, raw.where, named))
     return Targets(
         rows[source_rows],
         outcomes,
@@ -88,6 +91,7 @@ def targets(
         source_rows,
         n_unlabelled=n_rows - len(source_rows),
         n_unpredicted=unpredicted,
+        n_given=len(raw.values),
         extras={name: column[source_rows] for name, column in raw.extras.items()},
     )
 
@@ -110,7 +114,9 @@ def _placed(
     return np.arange(n_rows), 0
 
 
-def _soft(values: NDArray[Any], raw: RawLabels, classes: tuple[Label, ...]) -> Array:
+def _soft(
+    values: NDArray[Any], raw: RawLabels, classes: tuple[Label, ...], rows: NDArray[np.int64]
+) -> Array:
     if values.ndim == 1:
         if len(classes) != 2:
             raise LabelError(
@@ -137,7 +143,7 @@ def _soft(values: NDArray[Any], raw: RawLabels, classes: tuple[Label, ...]) -> A
     if wrong.any():
         row = int(wrong.argmax())
         raise LabelError(
-            f"{raw.where}, row {row}: soft label {values[row].tolist()} is no distribution; "
+            f"{raw.where}, row {rows[row]}: soft label {values[row].tolist()} is no distribution; "
             f"expected numbers ≥ 0 that sum to one ({int(wrong.sum())} such row(s))"
         )
     soft: Array = values / total[:, None]
@@ -149,6 +155,8 @@ def _weights(sample_weight: object, raw: RawLabels) -> Array:
     if sample_weight is None:
         return np.ones(n)
     try:
+        if np.iscomplexobj(np.asarray(sample_weight)):
+            raise TypeError("complex")
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError("sample_weight: expected one number per label") from None

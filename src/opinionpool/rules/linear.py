@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 #: Below this a mixture of scaled likelihoods (largest 1) has lost digits to underflow.
 _TINY = 1e-290
+#: Likelihood ratios are cut here for the curvature, so that their squares stay finite.
+_LARGEST = 1e140
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,26 @@ class LinearRule(Rule[LinearBlock]):
         if present is not None:
             fallback = evidence.fallback_loss()
             if evidence.outcomes.soft is not None:
-                assert evidence.fallback is not None
-                fallback = -evidence.fallback[k]
+                fallback = np.full(len(k), np.inf)
+                if evidence.fallback is not None:
+                    fallback = -evidence.fallback[k]
         return LinearBlock(log_f, f, top, weight, present, fallback)
 
     def evaluate(self, v: Array, block: LinearBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
         log_mixture, share, u, lost = self._log_mixture(v, block)
-        with np.errstate(over="ignore", divide="ignore"):
-            r = np.exp(block.log_f - log_mixture)
+        # A model without weight may be hopelessly likelier than the pool: its pull is inf, which
+        # the certificate must see, but its curvature may not overflow.
+        ruled_out = np.isneginf(log_mixture)
+        log_r = np.where(ruled_out, block.log_f, block.log_f - np.where(ruled_out, 0, log_mixture))
+        with np.errstate(over="ignore"):
+            r = np.exp(np.where(ruled_out & (block.log_f > -np.inf), np.inf, log_r))
         if share is not None:
             assert block.present is not None
             r = 1 + np.where(block.present, share * (r - 1), 0.0)
         pull = r @ u
-        return Sums(lost - float(u @ log_mixture), -pull, (r * u) @ r.T, pull)
+        bounded = np.minimum(r, _LARGEST)
+        return Sums(lost - float(u @ log_mixture), -pull, (bounded * u) @ bounded.T, pull)
 
     def value(self, v: Array, block: LinearBlock) -> float:
         """Sum the loss alone."""
@@ -111,7 +119,11 @@ class LinearRule(Rule[LinearBlock]):
         at_outcome = evidence.log_likelihood()
         error = -(weights * at_outcome).sum(axis=0)
         pooled = evidence.outcomes.expectation(self.pooled(w, evidence.log_p, evidence.present))
-        log_ratio = np.where(weights > 0, pooled - at_outcome, 0.0)
+        # Where every member gives 0 there is an infinite error, but nobody disagrees.
+        apart = (weights > 0) & (pooled > -np.inf)
+        log_ratio = np.where(
+            apart, np.where(apart, pooled, 0.0) - np.where(apart, at_outcome, 0), 0
+        )
         return error, (weights * log_ratio).sum(axis=0)
 
     def sensitivity(self, v: Array, evidence: Evidence, d: Array) -> Array:

@@ -46,6 +46,13 @@ class FeasibleSet:
         kept = not self.capped or (self.at_cap(v) and self.at_cap(v + step))
         return float((gradient - gradient.min() if kept else gradient) @ step)
 
+    def contains(self, v: Vector) -> bool:
+        """Whether a point is inside, up to rounding; False for NaN."""
+        slack = 1e-9 * self.total
+        total = v.sum()
+        right = total <= self.total + slack if self.capped else abs(total - self.total) <= slack
+        return bool(right and v.min() >= self.lower - slack)
+
     def at_cap(self, v: Vector) -> bool:
         """Whether the bound on the total holds the point back."""
         return self.capped and bool(v.sum() >= self.total * (1 - 1e-9))

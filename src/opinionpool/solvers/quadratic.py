@@ -24,18 +24,18 @@ def newton_step(v: Vector, g: Vector, H: NDArray[np.float64], feasible: Feasible
     m = len(v)
     if not feasible.capped:
         g = g - g.min()  # steps keep the total, so this only takes rounding away
-    # Unit diagonal, so that daqp's absolute tolerances mean the same for every model.
-    scale = 1 / np.sqrt(np.maximum(np.diag(H), RIDGE * max(np.trace(H) / m, 1e-300)))
-    scale = np.minimum(scale, 1e8 * scale.min())
-    Q = H * scale * scale[:, None]
+    # In units of the largest curvature; where there is none, of what the gradient can reach.
+    # Scaling each model by its own would let a model that is nearly uniform blow up the others.
+    size = max(float(np.diag(H).max()), np.abs(g).max() / feasible.total, 1e-300)
+    Q = H / size
     Q[np.diag_indices(m)] += RIDGE * m
     spare = feasible.total - v.sum()
     upper = np.append(np.full(m, 1e30), max(spare, 0.0) if feasible.capped else spare)
-    lower = np.append((feasible.lower - v) / scale, -1e30 if feasible.capped else spare)
-    step = solve(Q, g * scale, scale[None, :], upper, lower, equality=not feasible.capped)
+    lower = np.append(feasible.lower - v, -1e30 if feasible.capped else spare)
+    step = solve(Q, g / size, np.ones((1, m)), upper, lower, equality=not feasible.capped)
     if step is not None:
-        step = _polished(v, g, H, feasible, step * scale)
-        if np.isfinite(step).all() and feasible.slope(v, g, step) < 0:
+        step = _polished(v, g, H, feasible, step)
+        if feasible.contains(v + step) and feasible.slope(v, g, step) < 0:
             return step
     vertex: Vector = np.full(m, feasible.lower)
     if not (feasible.capped and g.min() >= 0):

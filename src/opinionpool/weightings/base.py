@@ -19,6 +19,10 @@ from ..solvers.newton import certified_gap
 Array = NDArray[np.float64]
 
 
+#: Smaller weights are what rounding left of a zero.
+TRACE = 1e-12
+
+
 @dataclass(frozen=True)
 class Task:
     """What a weighting is given.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status, warn
-from .base import Choice, Task, Weighting, certify
+from .base import TRACE, Choice, Task, Weighting, certify
 from .temperature import fit_temperature
 
 Array = NDArray[np.float64]
@@ -56,6 +56,7 @@ def complete(task: Task, weighting: Weighting, choice: Choice) -> Choice:
             task.rule, task.evidence, choice.weights, task.penalty, closure=weighting.closure
         )
         s = float(tempering.v[0])
+        s = s if s > TRACE else 0.0
         evaluations += tempering.n_evaluations
         # Two convex problems in turn: each certificate bounds its own excess.
         extra = tempering.gap

@@ -33,6 +33,9 @@ def normalised_weights(
     m = len(names)
     if weights is None:
         return np.full(m, 1.0 / m)
+    index = getattr(weights, "index", None)
+    if index is not None and not callable(index) and set(index) & set(names):
+        weights = dict(zip(index, np.asarray(weights).tolist(), strict=True))  # a series, by name
     if isinstance(weights, Mapping):
         unknown = [str(name) for name in weights if name not in names]
         absent = [name for name in names if name not in weights]
@@ -50,12 +53,14 @@ def normalised_weights(
             )
         weights = [weights[name] for name in names]
     try:
+        if np.iscomplexobj(weights):
+            raise TypeError("complex")
         w = np.array(weights, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"weights: found {weights!r}, expected one number per model") from None
     if w.shape != (m,):
         raise InputError(f"weights: found shape {w.shape}, expected ({m},), one per model")
-    if not np.isfinite(w).all() or (w < 0).any() or w.sum() <= 0:
+    if not np.isfinite(w).all() or (w < 0).any() or w.max() <= 0:
         raise InputError(
             f"weights: found {w.tolist()}, expected finite numbers ≥ 0 with a positive sum"
         )

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 Support = NDArray[np.bool_]
 
 #: Starts drawn at random, beside the systematic ones.
-RANDOM_STARTS = 3
+RANDOM_STARTS = 6
 MAX_EVALUATIONS = 80  # per search
 POLISHING = 200  # of the best point found
 #: Weights stay this far above 0 while a search is inside the simplex, where 0 is a jump.

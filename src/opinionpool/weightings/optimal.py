@@ -10,13 +10,10 @@ from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
-from .base import Choice, Task, Weighting
+from .base import TRACE, Choice, Task, Weighting
 from .missing import INSIDE, best_stationary_point
 
 Array = NDArray[np.float64]
-
-#: Smaller weights are what rounding left of a zero.
-TRACE = 1e-12
 
 
 class Optimal(Weighting):
@@ -38,6 +35,7 @@ class Optimal(Weighting):
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
         s = float(found.v.sum())
+        s = s if s > TRACE else 0.0
         # s = 0 (the uniform distribution is best) says nothing about the weights.
         w = found.v / s if s > 0 else sizes / sizes.sum()
         if problem.convex:

@@ -1,0 +1,71 @@
+"""Exact zeros that no weights can mend: found, counted, and blamed on the models behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import VetoError
+from .rules.base import AnyRule
+from .rules.evidence import Evidence
+
+#: design.md: what ``floor="auto"`` puts in place of exact zeros.
+AUTO_FLOOR = 1e-6
+
+
+def auto_floor(n_classes: int) -> float:
+    """Return the floor of ``"auto"``: 1e-6, or a hundredth of an equal share where that is less."""
+    return min(AUTO_FLOOR, 0.01 / n_classes)
+
+
+def check_vetoes(
+    rule: AnyRule,
+    evidence: Evidence,
+    names: tuple[str, ...],
+    counting: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+) -> None:
+    """Refuse evidence on which the pool of the counting models has an infinite loss.
+
+    Under the log rule that is a row whose outcome some model gives 0; under the linear rule
+    one whose outcome every model gives 0. ``rows`` are the rows' numbers for the message.
+    """
+    zero = np.isneginf(evidence.log_likelihood()[counting])
+    if not zero.any():
+        return
+    if evidence.present is not None:
+        here = evidence.present[counting]
+        zero |= ~here & (not rule.vetoes)
+        zero &= here.any(axis=0)
+    ruled_out = np.asarray(zero.any(axis=0) if rule.vetoes else zero.all(axis=0))
+    if ruled_out.any():
+        who = np.array(names, dtype=object)[counting]
+        raise veto_error(who, zero, ruled_out, rows, evidence.n_classes, "rule out what happened")
+
+
+def veto_error(
+    names: Iterable[str],
+    zero: NDArray[np.bool_],
+    ruled_out: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    n_classes: int,
+    consequence: str,
+) -> VetoError:
+    """Describe rows that exact zeros make impossible, and what to do about it.
+
+    ``zero`` says which model has a zero in which row, (M, n); ``ruled_out`` which rows are
+    impossible, (n,); ``rows`` are their numbers.
+    """
+    behind = [
+        f"{name} ({int((own & ruled_out).sum())})"
+        for name, own in zip(names, zero, strict=True)
+        if (own & ruled_out).any()
+    ]
+    return VetoError(
+        f"exact zeros {consequence} in {int(ruled_out.sum())} row(s), the first being row "
+        f"{rows[ruled_out.argmax()]}; models behind it, with their rows: {', '.join(behind)}. Use "
+        f"a floor, such as floor={auto_floor(n_classes):g} (or 'auto' for the log rule), or leave "
+        "these models out"
+    )
