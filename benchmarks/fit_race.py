@@ -132,9 +132,13 @@ def main() -> None:
         for name in RIVALS:
             pairs = zip(seconds[name], seconds["opinionpool"], strict=True)
             ratio = statistics.median(a / b for a, b in pairs)
-            above = "" if name == "one sum over the data" else (
-                f"  loss above ours {ends[name][0] - ends['opinionpool'][0]:+.1e}"
-                f"  evaluations {ends[name][1]}"
+            above = (
+                ""
+                if name == "one sum over the data"
+                else (
+                    f"  loss above ours {ends[name][0] - ends['opinionpool'][0]:+.1e}"
+                    f"  evaluations {ends[name][1]}"
+                )
             )
             print(f"  {name:22} {statistics.median(seconds[name]):8.4f} s  x {ratio:6.2f}{above}")
         results[size] = {"seconds": seconds, "ends": ends}

@@ -27,7 +27,7 @@ def season(folder: Path, name: str) -> dict[str, np.ndarray]:
 
 
 def in_season(week: np.ndarray) -> np.ndarray:
-    """Number the weeks of a season in order: 43 … 52 come before 1 … 18 of the next year."""
+    """Return weeks in a season's order: 43 … 52 come before 1 … 18 of the next year."""
     return np.where(week < 40, week + 52, week)
 
 
@@ -59,9 +59,7 @@ def main() -> None:
         found = op.score(future, after["labels"], pool=pool)["pool"]
         print(f"{name:45} 2017/18 NLL {found['nll']:.4f}")
     for name in ("UnwghtAvg", "FluSightNetwork"):
-        own = op.score(
-            {name: after[f"ref_{name}"]}, after["labels"], floor=FLOOR, renormalise=True
-        )
+        own = op.score({name: after[f"ref_{name}"]}, after["labels"], floor=FLOOR, renormalise=True)
         print(f"{'published ' + name:45} 2017/18 NLL {own['models'][name]['nll']:.4f}")
 
 

@@ -75,6 +75,7 @@ def write_predictions(folder: Path, progress: Progress) -> dict[str, Any]:
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
+    from threadpoolctl import threadpool_limits
 
     x, y = load_digits(return_X_y=True)
     parts = train_test_split(
@@ -95,7 +96,9 @@ def write_predictions(folder: Path, progress: Progress) -> dict[str, Any]:
     for number, (name, model) in enumerate(models.items()):
         progress(f"training {name}", number / len(models))
         start = time.perf_counter()
-        with warnings.catch_warnings():
+        # One thread: these models are small, and threads that wait for each other on a busy
+        # machine make boosting fifty times slower.
+        with threadpool_limits(1), warnings.catch_warnings():
             # That a network stopped before it converged is no matter here.
             warnings.simplefilter("ignore")
             held_out = cross_val_predict(model, x_train, y_train, cv=folds, method="predict_proba")

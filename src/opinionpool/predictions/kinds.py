@@ -62,12 +62,15 @@ def presence(table: Table) -> NDArray[np.bool_]:
     return ~every
 
 
-def detect_kind(table: Table, present: NDArray[np.bool_]) -> str | None:
+def detect_kind(
+    table: Table, present: NDArray[np.bool_], *, renormalise: bool = False
+) -> str | None:
     """Decide what a model's cells are; None when it answered no row.
 
     Cells in [0, 1] are probabilities, never logits. Cells ≤ 0 whose rows' exponentials sum to
     one are log-probabilities. Everything else is logits, but where only some rows look like
-    log-probabilities nobody should guess.
+    log-probabilities nobody should guess. Who asks for rows to be renormalised has
+    probabilities, or counts, wherever no cell is negative.
     """
     if not present.any():
         return None
@@ -76,7 +79,7 @@ def detect_kind(table: Table, present: NDArray[np.bool_]) -> str | None:
     if low == -np.inf and high > CELL_SLACK:
         # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
         low = cells.min(where=cells > -np.inf, initial=np.inf)
-    if low >= -CELL_SLACK and high <= 1 + CELL_SLACK:
+    if low >= -CELL_SLACK and (high <= 1 + CELL_SLACK or renormalise):
         return "probabilities"
     if high > CELL_SLACK:
         return "logits"
