@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from .activations import log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
+from .activations import log_sigmoid, log_softmax, logsumexp, sigmoid, softargmin, softmax
+from .boltzmann import BoltzmannDistribution, boltzmann_distribution, boltzmann_policy
 from .combine import combine
 from .compare import Comparison, compare
+from .derivatives import softmax_jacobian, softmax_jvp, softmax_vjp
 from .errors import OpinionPoolError, OpinionPoolWarning, Status
 from .fit import fit
 from .io import sources as _sources  # noqa: F401 - registers files and frames
 from .pool import Pool, load
+from .sampling import sample
 from .score import score
 
 __all__ = [
+    "BoltzmannDistribution",
     "Comparison",
     "OpinionPoolError",
     "OpinionPoolWarning",
     "Pool",
     "Status",
+    "boltzmann_distribution",
+    "boltzmann_policy",
     "combine",
     "compare",
     "fit",
@@ -24,9 +30,14 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "sample",
     "score",
     "sigmoid",
+    "softargmin",
     "softmax",
+    "softmax_jacobian",
+    "softmax_jvp",
+    "softmax_vjp",
 ]
 
 __version__ = "0.1.0"

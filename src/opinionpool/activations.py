@@ -1,20 +1,26 @@
 """The softmax family for any array library: checked doors to `opinionpool.maths.softmax`.
 
-Arrays keep their library and their precision (computed in float64 inside); lists become NumPy
-arrays. The scale β of the inputs is given directly, as a temperature T = 1/β or as a base b = e^β;
-±inf, 0 and negative values of β are values like any other. Entries of -inf are masked outcomes.
+Arrays keep their library, device and precision, and derivatives pass through them; lists become
+NumPy arrays. Inside is float64, but float32 for halves, and for float32 where a library or device
+has nothing wider. The scale β of the inputs is given directly, as a temperature T = 1/β or as a
+base b = e^β; ±inf, 0 and negative values of β are values like any other. Entries of -inf are masked
+outcomes.
+
+While JAX or PyTorch trace a function (`jax.jit`, `jax.vmap`, `torch.compile`, `torch.func.vmap`)
+there are no values that could be checked: shapes, dtypes and scales are, NaN is not.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
-from .checks import as_floats, outcome_axis, require_no_nan, require_outcomes, scale
+from .checks import as_floats, outcomes, require_no_nan, scale_for
 from .errors import InputError
 from .maths import softmax as maths
 from .maths.blocks import in_blocks
-from .maths.error_free import Array
+from .maths.hosts import Array
 
 
 def softmax(
@@ -47,8 +53,8 @@ def softmax(
     Returns
     -------
     array, shape of `z`
-        float32 for float32, otherwise float64. Each entry is within 4 units in the last place of
-        its exact value, for float64 as for float32, whatever the size of the logits.
+        Of the dtype of `z`, float64 for integers. Each entry is within 4 units in the last place
+        of its exact value, whatever the dtype and the size of the logits.
 
     Raises
     ------
@@ -58,7 +64,8 @@ def softmax(
 
     Notes
     -----
-    Temperatures below 5.6e-309, whose inverse no float holds, count as 0.
+    Temperatures below 5.6e-309, whose inverse no float holds, count as 0. Where float32 is all
+    there is inside, finite scales are between 1e-30 and 1e30.
     Source: Bridle, "Probabilistic interpretation of feedforward classification network outputs"
     (1990); Luce, "Individual choice behavior" (1959).
 
@@ -69,11 +76,51 @@ def softmax(
     >>> softmax([3.0, 1.0, 3.0], temperature=0)
     array([0.5, 0. , 0.5])
     """
-    x, xp = as_floats(z, "z")
-    axis = outcome_axis(x, axis, allow_single=allow_single)
-    require_outcomes(x, axis, xp)
-    high, low = scale(temperature, beta, base)
-    return in_blocks(partial(maths.softmax, beta=high, beta_low=low, axis=axis, xp=xp), x, axis)
+    x, how = outcomes(z, axis, (temperature, beta, base), allow_single=allow_single)
+    return in_blocks(partial(maths.softmax, **how), x, how["axis"])
+
+
+def softargmin(
+    z: Any,
+    *,
+    axis: int = -1,
+    temperature: float | None = None,
+    beta: float | None = None,
+    base: float | None = None,
+    allow_single: bool = False,
+) -> Array:
+    """Probabilities that prefer small values, such as costs: the softmax of ``−z``.
+
+    Parameters
+    ----------
+    z : array, shape (..., K, ...)
+        Values of any size; +inf, an infinite cost, masks an outcome. Not changed.
+    axis, temperature, beta, base, allow_single
+        As for `softmax`; at temperature 0 the minimisers share the probability.
+
+    Returns
+    -------
+    array, shape of `z`
+        As exact as `softmax`.
+
+    Raises
+    ------
+    InputError
+        As for `softmax`, but +inf is the mask here and -inf the error.
+
+    Notes
+    -----
+    Source: Kendall et al., "End-to-end learning of geometry and context for deep stereo
+    regression" (2017), where the name is that of the mean under these probabilities.
+
+    Examples
+    --------
+    >>> softargmin([1.0, 3.0, 1.0, float("inf")], temperature=0)
+    array([0.5, 0. , 0.5, 0. ])
+    """
+    scales = (temperature, beta, base)
+    x, how = outcomes(z, axis, scales, allow_single=allow_single, mask=math.inf)
+    return in_blocks(lambda block: maths.softmax(-block, **how), x, how["axis"])
 
 
 def log_softmax(
@@ -114,11 +161,8 @@ def log_softmax(
     >>> print(log_softmax([0.0, -50.0]))
     [-1.92874985e-22 -5.00000000e+01]
     """
-    x, xp = as_floats(z, "z")
-    axis = outcome_axis(x, axis, allow_single=allow_single)
-    require_outcomes(x, axis, xp)
-    high, low = scale(temperature, beta, base)
-    return in_blocks(partial(maths.log_softmax, beta=high, beta_low=low, axis=axis, xp=xp), x, axis)
+    x, how = outcomes(z, axis, (temperature, beta, base), allow_single=allow_single)
+    return in_blocks(partial(maths.log_softmax, **how), x, how["axis"])
 
 
 def logsumexp(
@@ -163,18 +207,14 @@ def logsumexp(
     >>> print(logsumexp([[1000.0, 1000.0], [3.0, float("-inf")]]))
     [1000.69314718    3.        ]
     """
-    x, xp = as_floats(z, "z")
-    axis = outcome_axis(x, axis, allow_single=True)
-    require_outcomes(x, axis, xp)
-    high, low = scale(temperature, beta, base)
-    if high == 0.0:
+    x, how = outcomes(z, axis, (temperature, beta, base), allow_single=True)
+    if how["beta"] == 0.0:
         raise InputError(
             "the scale β is 0 (infinite temperature, base 1): logsumexp has no value there, it "
             "goes to +inf from above and to -inf from below"
         )
-    values = partial(maths.logsumexp, beta=high, beta_low=low, axis=axis, keepdims=True, xp=xp)
-    result = in_blocks(values, x, axis)
-    return result if keepdims else xp.squeeze(result, axis=axis)
+    result = in_blocks(partial(maths.logsumexp, keepdims=True, **how), x, how["axis"])
+    return result if keepdims else how["xp"].squeeze(result, axis=how["axis"])
 
 
 def sigmoid(
@@ -214,8 +254,8 @@ def sigmoid(
     """
     values, xp = as_floats(x, "x")
     require_no_nan(values, "x", xp)
-    high, low = scale(temperature, beta, base)
-    return in_blocks(partial(maths.sigmoid, beta=high, beta_low=low, xp=xp), values)
+    how = scale_for(values, xp, temperature, beta, base)
+    return in_blocks(partial(maths.sigmoid, **how), values)
 
 
 def log_sigmoid(
@@ -253,5 +293,5 @@ def log_sigmoid(
     """
     values, xp = as_floats(x, "x")
     require_no_nan(values, "x", xp)
-    high, low = scale(temperature, beta, base)
-    return in_blocks(partial(maths.log_sigmoid, beta=high, beta_low=low, xp=xp), values)
+    how = scale_for(values, xp, temperature, beta, base)
+    return in_blocks(partial(maths.log_sigmoid, **how), values)

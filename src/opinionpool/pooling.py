@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from array_api_compat import numpy as xp
 from numpy.typing import NDArray
 
 from .errors import InputError, MissingOutputError, warn
@@ -188,7 +189,7 @@ def pool_log_p(
         out[rows] = rule.pooled(w, log_p[:, rows], here, closure=closure)
     if inverse_temperature != 1:
         possible = out.max(axis=-1) > -np.inf
-        out[possible] = log_softmax(out[possible], beta=inverse_temperature, xp=np)
+        out[possible] = log_softmax(out[possible], beta=inverse_temperature, xp=xp)
     return out
 
 

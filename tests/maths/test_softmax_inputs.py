@@ -7,7 +7,7 @@ import array_api_compat.numpy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from tolerance import tolerance
+from tolerance import tolerance, ulps
 
 from opinionpool.activations import log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
 from opinionpool.errors import InputError, ProbabilityError
@@ -18,15 +18,21 @@ RNG = np.random.default_rng(5)
 CUBE = RNG.normal(scale=3.0, size=(3, 4, 5)) - 1.0
 ALONG_AXIS = [softmax, log_softmax, logsumexp]
 EVERY = [*ALONG_AXIS, sigmoid, log_sigmoid]
-# Other layouts may be added up in another order.
+# Other layouts may be added up in another order, other libraries have other exponentials; and the
+# parts of logsumexp, of the size of the logits, may cancel.
 assert_close = partial(assert_allclose, **tolerance(np.float64))
+
+
+def close_for(function):
+    atol = ulps(np.float64, 4) * abs(CUBE).max() if function is logsumexp else 0.0
+    return partial(assert_allclose, rtol=ulps(np.float64, 4), atol=atol)
 
 
 @pytest.mark.parametrize("function", ALONG_AXIS)
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
 def test_any_axis(xp, function, axis):
     found = np.asarray(function(xp.asarray(CUBE), axis=axis))
-    assert_close(found, np.apply_along_axis(function, axis, CUBE))
+    close_for(function)(found, np.apply_along_axis(function, axis, CUBE))
     if function is logsumexp:
         kept = np.asarray(logsumexp(xp.asarray(CUBE), axis=axis, keepdims=True))
         assert_array_equal(kept, np.expand_dims(found, axis))
@@ -38,7 +44,7 @@ def test_array_libraries_agree_and_are_kept(xp, function, scale):
     z = xp.asarray(CUBE)
     found = function(z, **scale)
     assert type(found) is type(z)
-    assert_close(np.asarray(found), function(CUBE, **scale))
+    close_for(function)(np.asarray(found), function(CUBE, **scale))
 
 
 @pytest.mark.parametrize("function", EVERY)
@@ -169,7 +175,7 @@ def test_impossible_axes(function, z, axis, message):
         ([None, 1.0], "dtype object"),
         ([True, False], "dtype bool"),
         ([1j, 2.0], "dtype complex128"),
-        (np.asarray([1.0, 2.0], np.float16), "dtype float16"),
+        (np.asarray([1, 2], "m8[s]"), "dtype timedelta64"),
         (np.ma.masked_array([1.0, 2.0], [True, False]), "masked array.*-inf"),
     ],
 )

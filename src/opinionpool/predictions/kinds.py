@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from array_api_compat import numpy as xp
 from numpy.typing import NDArray
 
 from ..errors import InputError, ProbabilityError
@@ -159,7 +160,7 @@ def _from_log_probabilities(
             return np.concatenate([np.log(-np.expm1(log_p)), log_p], axis=1)
     _check_possible(log_p, table, rows)
     _check_sums(np.exp(log_p).sum(axis=1), table, rows, renormalise, "have exponentials summing to")
-    return np.asarray(log_softmax(log_p, xp=np))
+    return np.asarray(log_softmax(log_p, xp=xp))
 
 
 def _from_logits(
@@ -167,9 +168,9 @@ def _from_logits(
 ) -> Array:
     z = cells.astype(np.float64)
     if z.shape[1] == 1:
-        return np.asarray(log_sigmoid(np.concatenate([-z, z], axis=1), xp=np))
+        return np.asarray(log_sigmoid(np.concatenate([-z, z], axis=1), xp=xp))
     _check_possible(z, table, rows)
-    return np.asarray(log_softmax(z, xp=np))
+    return np.asarray(log_softmax(z, xp=xp))
 
 
 _CONVERTERS = {
