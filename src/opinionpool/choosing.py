@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .vetoes import check_vetoes
 from .weightings import Weighting
 from .weightings.base import Choice, Task
@@ -19,6 +20,11 @@ def weigh_checked(
     Under the closure of the log rule every model vetoes, whatever its weight; otherwise only
     those that are given weight. ``rows`` are the rows' numbers for messages.
     """
+    if weighting.rules is not None and task.rule.name not in weighting.rules:
+        raise InputError(
+            f"weighting={weighting.name!r} is for rule={' or '.join(map(repr, weighting.rules))}, "
+            f"found rule={task.rule.name!r}"
+        )
     everyone = np.ones(len(names), dtype=bool)
     if weighting.closure:
         check_vetoes(task.rule, task.evidence, names, everyone, rows)

@@ -44,6 +44,7 @@ from .weightings import Weighting
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
 from .weightings.learned_floors import learn_floors
+from .weightings.scored import Metric
 
 Array = NDArray[np.float64]
 
@@ -65,6 +66,8 @@ def fit(
     positive: object = None,
     renormalise: bool = False,
     sample_weight: object = None,
+    metric: str | Metric | None = None,
+    resample: int = 0,
     seed: int | None = None,
 ) -> Pool:
     """Fit the pool of several models to held-out labels.
@@ -81,7 +84,9 @@ def fit(
     rule
         ``"log"`` or ``"linear"``.
     weighting
-        ``"optimal"`` (exact, with a certificate), ``"greedy"``, ``"uniform"``, or numbers.
+        ``"optimal"`` (exact, with a certificate), ``"heskes"``, ``"heskes-resampled"`` (the
+        quadratic programme; log rule only), ``"greedy"``, ``"score"``, ``"pseudo-bma"``,
+        ``"pseudo-bma+"``, ``"uniform"``, ``"single"`` (the best model alone), or numbers.
     temperature
         ``"fit"``, or T > 0. The log rule fits it together with the weights, the linear rule
         after them.
@@ -97,6 +102,12 @@ def fit(
         ``"auto"``, 0, or a number scaling it.
     sample_weight
         (N,) how much each label counts; 2 is a row seen twice.
+    metric
+        What ``weighting="score"`` goes by: ``"accuracy"`` (default), ``"auc"``, ``"brier"``,
+        ``"log-loss"``, or a callable of class numbers (n,) and probabilities (n, K) that
+        returns a number ≥ 0, larger when better.
+    resample
+        Average the optimal weights over this many row bootstraps; 0 for none.
     seed
         For the random starts that missing outputs make necessary; None is 0.
 
@@ -158,7 +169,7 @@ def fit(
     return fit_gathered(
         gathered,
         the_rule,
-        named_weighting(weighting, gathered.predictions.names),
+        named_weighting(weighting, gathered.predictions.names, resample=resample, metric=metric),
         temperature,
         scale,
         settings,
@@ -241,6 +252,8 @@ def learned_choice(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
         raise InputError(
             f"floor='learned' is fitted together with weighting='optimal', found {weighting.name!r}"
         )
+    if weighting.stochastic:  # averaged weights are at no optimum, whose slope is known
+        raise InputError("resample: not together with floor='learned'")
     return learn_floors(task, weighting)
 
 

@@ -17,6 +17,8 @@ from .rules import RULES
 from .rules.base import AnyRule
 from .weightings import WEIGHTINGS, Weighting
 from .weightings.given import Given, normalised_weights
+from .weightings.resampled import ResampledOptimal
+from .weightings.scored import Metric, Score
 
 Weights = Mapping[str, float] | Sequence[float] | NDArray[Any]
 Temperature = float | Literal["fit"]
@@ -29,10 +31,31 @@ def named_rule(rule: str) -> AnyRule:
     return RULES[rule]
 
 
-def named_weighting(weighting: str | Weights | Weighting, names: tuple[str, ...]) -> Weighting:
-    """Return a weighting by name, or the one that returns the given numbers."""
+def named_weighting(
+    weighting: str | Weights | Weighting,
+    names: tuple[str, ...],
+    *,
+    resample: int = 0,
+    metric: str | Metric | None = None,
+) -> Weighting:
+    """Return a weighting by name, or the one that returns the given numbers.
+
+    ``resample`` averages the optimum over row bootstraps; ``metric`` is what ``"score"`` uses.
+    """
+    if metric is not None and not is_word(weighting, "score"):
+        raise InputError("metric: belongs to weighting='score'")
+    if isinstance(resample, bool) or resample != 0:
+        if not is_word(weighting, "optimal"):
+            raise InputError("resample: belongs to weighting='optimal'")
+        return ResampledOptimal(resample)
+    if metric is not None:
+        return Score(metric)
     if isinstance(weighting, Weighting):
         return weighting
+    if weighting is None:
+        raise InputError(
+            f"weighting: found None, expected one of {', '.join(WEIGHTINGS)}, or numbers"
+        )
     if not isinstance(weighting, str):
         return Given(normalised_weights(weighting, names))
     if weighting not in WEIGHTINGS:

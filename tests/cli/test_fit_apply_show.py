@@ -83,6 +83,18 @@ def test_weighting_as_numbers(run, files, numbers):
     assert ran.json["weighting"] == "given"
 
 
+def test_metric_and_resample_are_the_library_s(run, files):
+    paths = files()
+    argv = ["fit", paths["a"], paths["b"], "--labels", paths["labels"], "--json"]
+    models = {name: paths[name] for name in "ab"}
+    for given, wanted in (
+        (["--weighting", "score", "--metric", "brier"], {"weighting": "score", "metric": "brier"}),
+        (["--resample", "5", "--seed", "2"], {"resample": 5, "seed": 2}),
+    ):
+        ran = run(*argv, *given)
+        assert ran.json["weights"] == op.fit(models, paths["labels"], **wanted).weights.tolist()
+
+
 def test_fit_prints_a_screen(run, files, tmp_path):
     paths = files()
     argv = ["fit", paths["a"], paths["b"], "--labels", paths["labels"]]

@@ -85,6 +85,8 @@ def test_the_defaults_of_the_design_are_the_code_s():
         "positive": None,
         "renormalise": False,
         "sample_weight": None,
+        "metric": None,
+        "resample": 0,
         "seed": None,
     }
 

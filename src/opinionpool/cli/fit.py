@@ -23,6 +23,8 @@ def fit(
     weighting: o.Weighting = "optimal",
     temperature: o.Temperature = "fit",
     penalty: o.Penalty = "auto",
+    metric: o.Metric = None,
+    resample: o.Resample = 0,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -53,6 +55,8 @@ def fit(
             penalty=o.word_or_number(penalty),
             missing=missing,
             fallback=fallback,
+            metric=metric,
+            resample=resample,
             seed=seed,
             **reading.keywords(),
         )

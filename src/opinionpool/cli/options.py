@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 from ..errors import InputError
 from ..rules import RULES
 from ..weightings import WEIGHTINGS
+from ..weightings.scored import METRICS
 
 
 def whole(_type: Any, tokens: Sequence[Any]) -> int:
@@ -63,6 +64,18 @@ Penalty = Annotated[
     Parameter(
         group=POOLING,
         help="Shrinkage towards equal weights and T = 1: 'auto', 0, or a number scaling it.",
+    ),
+]
+Metric = Annotated[
+    str | None,
+    Parameter(group=POOLING, help=f"What '--weighting score' goes by: {', '.join(METRICS)}."),
+]
+Resample = Annotated[
+    int,
+    Parameter(
+        group=POOLING,
+        converter=whole,
+        help="Average the optimal weights over this many row bootstraps; 0 for none.",
     ),
 ]
 Seed = Annotated[

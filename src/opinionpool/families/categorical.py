@@ -63,7 +63,6 @@ def mean_divergences(
     """
     m = len(log_p)
     here = np.ones(log_p.shape[:2]) if present is None else present.astype(np.float64)
-    # Differences to the uniform keep the products small: adding a constant to ℓ changes nothing.
     finite = np.where(here[:, :, None] > 0, log_p, 0.0)
     p = np.exp(finite) * (here * weight)[:, :, None]
     cross = p.reshape(m, -1) @ (finite * here[:, :, None]).reshape(m, -1).T

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from .base import Weighting
 from .greedy import Greedy
+from .heskes import Heskes, HeskesResampled
 from .optimal import Optimal
+from .pseudo_bma import PseudoBMA, PseudoBMAPlus
+from .scored import Score
 from .single import Single
 from .uniform import Uniform
 
 __all__ = ["WEIGHTINGS", "Weighting"]
 
-WEIGHTINGS: dict[str, Weighting] = {w.name: w for w in (Optimal(), Greedy(), Uniform(), Single())}
+WEIGHTINGS: dict[str, Weighting] = {
+    w.name: w
+    for w in (
+        Optimal(),
+        Heskes(),
+        HeskesResampled(),
+        Greedy(),
+        Score(),
+        PseudoBMA(),
+        PseudoBMAPlus(),
+        Uniform(),
+        Single(),
+    )
+}

@@ -83,6 +83,12 @@ class Weighting(ABC):
     #: Whether models of weight 0 stay in the pool and veto: where the weights come from the
     #: closure of the log rule's objective (maths.md §2).
     closure: ClassVar[bool] = False
+    #: Names of the rules it is for; None for any.
+    rules: ClassVar[frozenset[str] | None] = None
+    #: Whether it needs positive probabilities everywhere: exact zeros are an error, use a floor.
+    needs_positive: ClassVar[bool] = False
+    #: Whether it resamples: a row of weight 2 is then drawn as one row, not as two.
+    stochastic: ClassVar[bool] = False
 
     @abstractmethod
     def choose(self, task: Task) -> Choice:

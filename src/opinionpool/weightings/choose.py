@@ -28,7 +28,8 @@ def weigh(task: Task, weighting: Weighting, names: tuple[str, ...]) -> Choice:
     present = task.evidence.present
     if present is None or not weighting.learns:
         return weighting.choose(task)
-    heard: NDArray[np.bool_] = np.asarray(present.any(axis=1))
+    # Rows of weight 0 say nothing either.
+    heard: NDArray[np.bool_] = np.asarray((present & (task.evidence.weight > 0)).any(axis=1))
     if heard.all() or not heard.any():
         return weighting.choose(task)
     silent = ", ".join(name for name, here in zip(names, heard, strict=True) if not here)

@@ -1,0 +1,71 @@
+"""Pseudo-Bayesian model averaging (Yao, Vehtari, Simpson & Gelman 2018).
+
+Weights in proportion to ``exp(−N·NLL_α)``: as if one of the models were the truth, so they go to
+a single model as rows are added. The ``+`` form averages them over the Bayesian bootstrap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rules.evidence import Evidence
+from .base import Choice, Task, Weighting, fixed
+
+Array = NDArray[np.float64]
+
+DRAWS = 1000
+_ROWS_AT_ONCE = 100  # draws of row weights held in memory together
+
+
+class PseudoBMA(Weighting):
+    """Softmax of the models' total log-likelihoods."""
+
+    name = "pseudo-bma"
+
+    def choose(self, task: Task) -> Choice:
+        """Weigh by likelihood."""
+        log_f, u = _log_likelihoods(task.evidence)
+        return fixed(_softmax(_totals(log_f, u, u.sum(axis=1))), 1)
+
+
+class PseudoBMAPlus(Weighting):
+    """The same, averaged over Bayesian bootstraps of the rows."""
+
+    name = "pseudo-bma+"
+    stochastic = True
+
+    def choose(self, task: Task) -> Choice:
+        """Weigh by likelihood under resampled row weights."""
+        log_f, u = _log_likelihoods(task.evidence)
+        rng = np.random.default_rng(task.seed)
+        n = u.shape[1]
+        weights = np.zeros(len(u))
+        for first in range(0, DRAWS, _ROWS_AT_ONCE):
+            some = min(_ROWS_AT_ONCE, DRAWS - first)
+            for draw in rng.standard_exponential((some, n)):
+                weights += _softmax(_totals(log_f, u * draw, u.sum(axis=1)))
+        return fixed(weights / DRAWS, 1)
+
+
+def _log_likelihoods(evidence: Evidence) -> tuple[Array, Array]:
+    """Return log-likelihoods (M, N), and row weights (M, N) that are 0 where absent."""
+    log_f = evidence.log_likelihood()
+    u = np.broadcast_to(evidence.weight, log_f.shape)
+    return (log_f, u) if evidence.present is None else (log_f, u * evidence.present)
+
+
+def _totals(log_f: Array, u: Array, n: Array) -> Array:
+    """Return N times each model's mean log-likelihood, N being the largest number of rows."""
+    mean = (u * np.where(u > 0, log_f, 0.0)).sum(axis=1) / u.sum(axis=1)
+    totals: Array = n.max() * mean
+    return totals
+
+
+def _softmax(z: Array) -> Array:
+    top = z.max()
+    if np.isneginf(top):  # every model ruled something out that happened: no likelihood is larger
+        return np.full(len(z), 1 / len(z))
+    p = np.exp(z - top)
+    weights: Array = p / p.sum()
+    return weights

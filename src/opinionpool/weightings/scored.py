@@ -1,0 +1,116 @@
+"""Weights in proportion to a score of each model alone: common, and blind to redundancy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..rules.evidence import Evidence, Outcomes
+from .base import Choice, Task, Weighting, fixed
+
+Array = NDArray[np.float64]
+#: Takes class numbers (n,) and probabilities (n, K), returns a score that is larger when better.
+Metric = Callable[[NDArray[np.int64], Array], float]
+#: Smaller losses are rounding; models that are never wrong share the weight.
+_LEAST = float(np.finfo(np.float64).eps)
+
+
+class Score(Weighting):
+    """Scores normalised to sum to one.
+
+    Parameters
+    ----------
+    metric
+        ``"accuracy"``, ``"auc"`` (one against the rest, averaged), ``"brier"`` and
+        ``"log-loss"`` (both as 1/score), or a callable, which needs hard labels and rows of
+        equal weight.
+    """
+
+    name = "score"
+
+    def __init__(self, metric: str | Metric = "accuracy") -> None:
+        if not callable(metric) and not (isinstance(metric, str) and metric in METRICS):
+            raise InputError(
+                f"metric: found {metric!r}, expected one of {', '.join(METRICS)}, or a callable"
+            )
+        self.metric = metric
+
+    def choose(self, task: Task) -> Choice:
+        """Score every model on the rows it answered."""
+        evidence = task.evidence
+        scores = np.array([self._score(evidence, model) for model in range(evidence.n_models)])
+        if not (np.isfinite(scores).all() and (scores >= 0).all() and scores.sum() > 0):
+            raise InputError(
+                f"weighting='score': the metric gave {scores.tolist()} for the models, expected "
+                "finite numbers ≥ 0 with a positive sum"
+            )
+        return fixed(scores / scores.sum(), 1)
+
+    def _score(self, evidence: Evidence, model: int) -> float:
+        here = evidence.weight > 0  # a row of weight 0 is no row
+        if evidence.present is not None:
+            here = here & evidence.present[model]
+        outcomes, weight = evidence.outcomes.take(here), evidence.weight[here]
+        log_p = evidence.log_p[model, here]
+        if not len(weight):
+            return 0.0
+        if callable(self.metric):
+            if outcomes.classes is None:
+                raise InputError("weighting='score': a callable metric needs hard labels")
+            if np.ptp(weight) > 0:
+                raise InputError("weighting='score': a callable metric cannot weigh rows")
+            return _as_number(self.metric(outcomes.classes, np.exp(log_p)))
+        return METRICS[self.metric](log_p, outcomes, weight)
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"metric: the callable gave {value!r}, expected a number") from None
+
+
+def _accuracy(log_p: Array, outcomes: Outcomes, u: Array) -> float:
+    q = outcomes.probabilities(log_p.shape[1])
+    return float(u @ q[np.arange(len(q)), log_p.argmax(axis=1)] / u.sum())
+
+
+def _auc(log_p: Array, outcomes: Outcomes, u: Array) -> float:
+    """Average of the classes' AUCs, each against the rest, over classes seen both ways."""
+    q = outcomes.probabilities(log_p.shape[1])
+    columns = [1] if log_p.shape[1] == 2 else range(log_p.shape[1])
+    found = [_binary_auc(log_p[:, k], u * q[:, k], u * (1 - q[:, k])) for k in columns]
+    known = [a for a in found if np.isfinite(a)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _binary_auc(score: Array, positive: Array, negative: Array) -> float:
+    """Return ``P(score of a positive > score of a negative)``, ties counting half."""
+    if positive.sum() == 0 or negative.sum() == 0:
+        return float("nan")
+    values, group = np.unique(score, return_inverse=True)
+    up, down = (np.bincount(group, w, minlength=len(values)) for w in (positive, negative))
+    below = np.cumsum(down) - down
+    return float(up @ (below + 0.5 * down) / (positive.sum() * negative.sum()))
+
+
+def _inverse_brier(log_p: Array, outcomes: Outcomes, u: Array) -> float:
+    squares = ((np.exp(log_p) - outcomes.probabilities(log_p.shape[1])) ** 2).sum(axis=1)
+    return 1 / max(float(u @ squares / u.sum()), _LEAST)
+
+
+def _inverse_log_loss(log_p: Array, outcomes: Outcomes, u: Array) -> float:
+    loss = -float(u @ outcomes.expectation(log_p) / u.sum())
+    return 1 / max(loss, _LEAST)
+
+
+METRICS: dict[str, Callable[[Array, Outcomes, Array], float]] = {
+    "accuracy": _accuracy,
+    "auc": _auc,
+    "brier": _inverse_brier,
+    "log-loss": _inverse_log_loss,
+}
