@@ -40,7 +40,6 @@ def minimise(
     """Minimise ``problem`` over ``feasible``, from equal weights unless told otherwise."""
     v = feasible.start() if start is None else feasible.tidy(start)
     now = problem.evaluate(v)
-    tolerance *= max(1.0, abs(now.value)) if np.isfinite(now.value) else 1.0
     n_evaluations = 1
     history = [now.value]
     while True:
