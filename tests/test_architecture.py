@@ -34,7 +34,7 @@ LAYERS = [
     ["boltzmann", "derivatives", "sampling"],
     ["choosing"],
     ["options"],
-    ["losses"],
+    ["losses", "provenance"],
     ["folds", "candidates"],
     ["combine", "fit"],
     ["crossval"],

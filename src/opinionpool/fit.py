@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,8 +37,8 @@ from .pooling import (
 from .predictions import Gathered, Predictions, Reading, Targets, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
+from .provenance import fingerprint, row_counts
 from .rules.base import AnyRule
-from .rules.evidence import Evidence
 from .weightings import Weighting
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
@@ -281,27 +280,3 @@ def in_sample(task: Task, choice: Choice, *, closure: bool) -> tuple[float, dict
     if answered.n_rows == task.evidence.n_rows:
         return loss, split
     return mean_loss(task.rule, choice.weights, s, task.evidence, closure=closure), split
-
-
-def row_counts(
-    predictions: Predictions, targets: Targets, evidence: Evidence, w: Array
-) -> dict[str, int]:
-    """Count the rows that were fitted, left out, and touched by a policy."""
-    present = evidence.present
-    return {
-        "fitted": evidence.n_rows,
-        "unlabelled": targets.n_unlabelled,
-        "unpredicted": targets.n_unpredicted,
-        "with_missing": predictions.take(targets.rows).rows_with_missing(),
-        "fallback": 0 if present is None else int((~present[w > 0].any(axis=0)).sum()),
-    }
-
-
-def fingerprint(predictions: Predictions, targets: Targets) -> str:
-    """Return the SHA-256 of what was fitted: equal data, equal fingerprint."""
-    digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
-    outcomes = targets.outcomes
-    for array in (predictions.log_p, targets.rows, outcomes.classes, outcomes.soft, targets.weight):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

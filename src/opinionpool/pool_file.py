@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from .predictions.classes import class_text
 from .predictions.kinds import KINDS
 from .rules import RULES
 
-if TYPE_CHECKING:
-    from .pool import Pool
-
 FORMAT = "opinionpool.pool"
 VERSION = 1
 ROWS = ("fitted", "unlabelled", "unpredicted", "with_missing", "fallback")
@@ -25,7 +22,7 @@ _SUM_SLACK = 1e-9
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
-def save(pool: Pool, path: str | os.PathLike[str]) -> None:
+def save(pool: Any, path: str | os.PathLike[str]) -> None:
     """Write a pool as JSON, whole or not at all."""
     import msgspec
 
@@ -53,8 +50,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise PoolFileError(f"{where}: this is no saved pool (nested too deeply)") from None
 
 
-def document(pool: Pool) -> dict[str, Any]:
-    """Return a pool as what JSON can hold."""
+def document(pool: Any) -> dict[str, Any]:
+    """Return a :class:`~opinionpool.pool.Pool` as what JSON can hold."""
     s = pool.settings
     return {
         "format": FORMAT,
