@@ -18,7 +18,7 @@ from .fit import fit_gathered, labelled
 from .folds import splits_of
 from .options import check_kinds, checked_seed, is_word, penalty_scale
 from .pool import Pool, Settings
-from .pooling import Floor, check_policies, resolve_floor
+from .pooling import Floor, Policy, check_policies, prepared, resolve_floor
 from .predictions import Reading, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
@@ -165,6 +165,9 @@ def compare(
     )
     epsilon = resolve_floor(floor, LOG, known)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
+    if missing == "error":
+        # Once, over all rows: a fold would count its own only.
+        prepared(known.take(targets.rows), Policy(np.zeros(known.n_models), missing))
     parts = [fold_evidence(known, targets, settings, epsilon, split) for split in cut]
     run = Run(
         parts,

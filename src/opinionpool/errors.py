@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from enum import Enum
+from enum import StrEnum
 
 
 class OpinionPoolError(Exception):
@@ -73,8 +73,8 @@ def warn(message: str) -> None:
     warnings.warn(message, OpinionPoolWarning, stacklevel=depth)
 
 
-class Status(Enum):
-    """How the weights came about; the value is what is saved, ``sentence`` what is shown."""
+class Status(StrEnum):
+    """How the weights came about: text that is saved, with a ``sentence`` that is shown."""
 
     CONVERGED = "converged"
     SEPARABLE = "separable"

@@ -157,6 +157,8 @@ def fit(
         own_labels=True,
     )
     check_kinds(kind, gathered.predictions)
+    names = gathered.predictions.names
+    chosen = named_weighting(weighting, names, resample=resample, metric=metric)
     settings = Settings(
         floor=floor,
         missing=missing,
@@ -164,11 +166,13 @@ def fit(
         penalty=penalty,
         renormalise=renormalise,
         positive=None if positive is None else plain(positive),
+        resample=int(resample),
+        metric=getattr(metric, "__name__", type(metric).__name__) if callable(metric) else metric,
     )
     return fit_gathered(
         gathered,
         the_rule,
-        named_weighting(weighting, gathered.predictions.names, resample=resample, metric=metric),
+        chosen,
         temperature,
         scale,
         settings,

@@ -35,6 +35,8 @@ class Settings:
         The class of single columns, None for the second.
     closure
         Whether models of weight 0 still veto (fitted under ``floor="veto"``).
+    resample, metric
+        As given to :func:`opinionpool.fit`; a callable metric by its name.
     """
 
     floor: Floor = "auto"
@@ -44,6 +46,8 @@ class Settings:
     renormalise: bool = False
     positive: Label | None = None
     closure: bool = False
+    resample: int = 0
+    metric: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

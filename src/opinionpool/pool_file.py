@@ -72,6 +72,8 @@ def document(pool: Any) -> dict[str, Any]:
             "renormalise": s.renormalise,
             "positive": s.positive,
             "closure": s.closure,
+            "resample": s.resample,
+            "metric": s.metric,
         },
         "prior": None if pool.prior is None else pool.prior.tolist(),
         "loss": _number(pool.loss),

@@ -21,6 +21,8 @@ class SettingsDocument(msgspec.Struct, forbid_unknown_fields=True):
     renormalise: bool
     positive: str | int | float | bool | None
     closure: bool
+    resample: Count
+    metric: str | None
 
 
 class PoolDocument(msgspec.Struct, forbid_unknown_fields=True):

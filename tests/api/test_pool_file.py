@@ -17,6 +17,7 @@ FIELDS = [
     "rows", "decomposition", "fingerprint",
 ]  # fmt: skip
 SETTINGS = ["floor", "missing", "fallback", "penalty", "renormalise", "positive", "closure"]
+SETTINGS += ["resample", "metric"]
 
 
 @pytest.fixture(scope="module")

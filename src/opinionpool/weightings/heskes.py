@@ -85,6 +85,12 @@ class Programme:
             raise InputError(
                 f"weighting={name!r}: exact zeros make divergences infinite; use a floor"
             )
+        apart = _strangers(task.evidence)
+        if apart is not None:
+            raise InputError(
+                f"weighting={name!r}: models {apart[0]} and {apart[1]} (counted from 0) never "
+                "answered the same row, so their divergence is unknown"
+            )
         programme = cls(mean_divergences(evidence.log_p, evidence.weight, evidence.present))
         if programme.removed:
             warn(
@@ -114,3 +120,12 @@ def estimated_losses(evidence: Evidence) -> tuple[Array, Array]:
     n = u.sum(axis=1)
     mean = (u * nll).sum(axis=1) / n
     return mean, u * (nll - mean[:, None]) / n[:, None]
+
+
+def _strangers(evidence: Evidence) -> tuple[int, int] | None:
+    """Return two models that answered no common row, None if there are none such."""
+    if evidence.present is None:
+        return None
+    here = evidence.present.astype(np.float64)
+    apart = np.argwhere(here @ here.T == 0)
+    return None if not len(apart) else (int(apart[0, 0]), int(apart[0, 1]))

@@ -38,13 +38,14 @@ class PseudoBMAPlus(Weighting):
     def choose(self, task: Task) -> Choice:
         """Weigh by likelihood under resampled row weights."""
         log_f, u = _log_likelihoods(task.evidence)
+        present, row_weight = u > 0, task.evidence.weight
         rng = np.random.default_rng(task.seed)
-        n = u.shape[1]
         weights = np.zeros(len(u))
         for first in range(0, DRAWS, _ROWS_AT_ONCE):
             some = min(_ROWS_AT_ONCE, DRAWS - first)
-            for draw in rng.standard_exponential((some, n)):
-                weights += _softmax(_totals(log_f, u * draw, u.sum(axis=1)))
+            # Gamma, so that a row of weight 2 is drawn as two rows are.
+            for draw in rng.standard_gamma(row_weight, (some, len(row_weight))):
+                weights += _softmax(_totals(log_f, present * draw, u.sum(axis=1)))
         return fixed(weights / DRAWS, 1)
 
 
