@@ -59,7 +59,8 @@ def test_a_choice_is_complete(rule, weighting, temperature, kind):
     assert 0 <= choice.inverse_temperature <= 100 * (1 + 1e-9)
     assert isinstance(choice.status, Status)
     assert np.isnan(choice.gap) if "missing" in KINDS[kind] else choice.gap >= 0
-    assert choice.n_evaluations >= 1
+    # Equal weights at a given temperature take none, unless there is an optimum to compare with.
+    assert choice.n_evaluations >= (1 if weighting.learns or choice.gap >= 0 else 0)
 
 
 @every_pair
@@ -184,7 +185,7 @@ def test_given_weights_are_given(rule):
     choice = choose(task, Given(w), NAMES)
     assert_array_equal(choice.weights, w)
     assert (choice.inverse_temperature, choice.status) == (0.5, Status.FIXED)
-    assert choice.gap == certify(task, w, 0.5)
+    assert choice.gap == certify(task, w, 0.5)[0]
 
 
 def zeros_of_each_model():
@@ -199,8 +200,8 @@ def zeros_of_each_model():
 
 def test_the_certificate_of_weights_that_rule_out_what_happened_is_infinite():
     task = Task(RULES["linear"], zeros_of_each_model(), 1.0, 0.0)
-    assert np.isfinite(certify(task, np.array([0.5, 0.5]), 1.0))
-    assert certify(task, np.array([1.0, 0.0]), 1.0) == np.inf
+    assert np.isfinite(certify(task, np.array([0.5, 0.5]), 1.0)[0])
+    assert certify(task, np.array([1.0, 0.0]), 1.0)[0] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -268,3 +269,16 @@ def test_other_rules_are_refused(weighting):
         if rule.name not in weighting.rules:
             with pytest.raises(InputError, match=f"{weighting.name}.*is for rule=.*{rule.name}"):
                 choose_checked(Task(rule, evidence_kind("hard")), weighting, NAMES, np.arange(40))
+
+
+@pytest.mark.parametrize("name", ["uniform", "greedy", "single"])
+def test_the_gap_of_weights_that_were_not_optimised_is_what_the_optimum_gains(name):
+    """It used to be the duality gap at these weights: 0.4 nats where 0.001 could be gained."""
+    task = Task(RULES["log"], evidence_kind(next(iter(KINDS))), "fit", 1.0)
+    choice = choose(task, WEIGHTINGS[name], NAMES)
+    best = choose(task, WEIGHTINGS["optimal"], NAMES)
+    problem, _ = objective_of(task)
+    gained = problem.value(choice.weights * choice.inverse_temperature) - problem.value(
+        best.weights * best.inverse_temperature
+    )
+    assert gained - 1e-12 <= choice.gap <= gained + 1e-8

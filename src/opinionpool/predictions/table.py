@@ -139,7 +139,7 @@ def as_floats(values: object, where: str) -> NDArray[np.floating[Any]]:
         values = np.ma.filled(floats, np.nan)
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{where}: cannot be read as an array of numbers ({error})") from None
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
