@@ -100,7 +100,8 @@ def fit(
         Shrinkage towards equal weights and T = 1 that vanishes as rows are added:
         ``"auto"``, 0, or a number scaling it.
     sample_weight
-        (N,) how much each label counts; 2 is a row seen twice.
+        (N,) how much each label counts, or the name of a column beside the labels; 2 is a row
+        seen twice.
     metric
         What ``weighting="score"`` goes by: ``"accuracy"`` (default), ``"auc"``, ``"brier"``,
         ``"log-loss"``, or a callable of class numbers (n,) and probabilities (n, K) that

@@ -178,3 +178,13 @@ def test_one_class_of_labels_is_remarked():
 def test_what_are_no_labels(y, words):
     with pytest.raises(InputError, match=words):
         op.fit(MODELS, y)
+
+
+def test_sample_weights_by_the_name_of_a_column():
+    w = np.linspace(0.5, 2, len(Y))
+    frame = pd.DataFrame({"label": TEXT, "count": w})
+    named = op.fit(MODELS, frame, sample_weight="count")
+    assert_array_equal(named.weights, op.fit(MODELS, TEXT, sample_weight=w).weights)
+    assert named.weights[0] != op.fit(MODELS, TEXT).weights[0]
+    with pytest.raises(InputError, match="no column 'weight' beside the labels; found: count"):
+        op.fit(MODELS, frame, sample_weight="weight")

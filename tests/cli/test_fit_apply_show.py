@@ -161,3 +161,15 @@ def test_json_writes_what_is_not_finite_as_text(run, tmp_path):
     assert run("score", *two, "--json").json["models"]["a"]["nll"] == "inf"
     found = run("fit", *two, "--rule", "linear", "--json", "--weighting", "uniform").json
     assert found["losses"][0] == "inf"
+
+
+def test_sample_weights_by_the_name_of_a_column(run, fails, arrays, logits, y, tmp_path):
+    weight = np.linspace(0.5, 2.0, len(y))
+    table = tmp_path / "weighted.csv"
+    io.write(table, {"label": y, "count": weight})
+    models = [arrays[name] for name in "abc"]
+    ran = run("fit", *models, "--labels", table, "--sample-weight", "count", "--json")
+    expected = op.fit(logits, y, sample_weight=weight)
+    np.testing.assert_allclose(ran.json["weights"], expected.weights, atol=1e-9)
+    said = fails("fit", *models, "--labels", table, "--sample-weight", "age")
+    assert "there is no column 'age' beside the labels; found: count" in said

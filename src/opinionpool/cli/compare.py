@@ -20,6 +20,7 @@ from .progress import Working
 def compare(
     *models: o.ModelFiles,
     labels: o.Labels = None,
+    sample_weight: o.SampleWeight = None,
     folds: Annotated[
         int, Parameter(group=o.POOLING, converter=o.whole, help="How many tests.")
     ] = 5,
@@ -69,6 +70,7 @@ def compare(
         found = compare_pools(
             files,
             labels,
+            sample_weight=sample_weight,
             folds=folds,
             groups=group,
             time=time,

@@ -19,6 +19,7 @@ from .progress import Working
 def fit(
     *models: o.ModelFiles,
     labels: o.Labels = None,
+    sample_weight: o.SampleWeight = None,
     rule: o.Rule = "log",
     weighting: o.Weighting = "optimal",
     temperature: o.Temperature = "fit",
@@ -48,6 +49,7 @@ def fit(
         pool = fit_pool(
             files,
             labels,
+            sample_weight=sample_weight,
             rule=rule,
             weighting=o.weighting_of(weighting),
             temperature=o.word_or_number(temperature),

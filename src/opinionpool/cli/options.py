@@ -78,6 +78,13 @@ Resample = Annotated[
         help="Average the optimal weights over this many row bootstraps; 0 for none.",
     ),
 ]
+SampleWeight = Annotated[
+    str | None,
+    Parameter(
+        group=INPUT,
+        help="Column beside the labels that says how much each row counts; 2 is a row seen twice.",
+    ),
+]
 Seed = Annotated[
     int | None, Parameter(group=POOLING, converter=whole, help="For whatever is random.")
 ]

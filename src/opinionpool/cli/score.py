@@ -20,6 +20,7 @@ from .progress import Working
 def score(
     *models: o.ModelFiles,
     labels: o.Labels = None,
+    sample_weight: o.SampleWeight = None,
     pool: Annotated[
         Path | None,
         Parameter(
@@ -55,6 +56,7 @@ def score(
         result = score_models(
             files,
             labels,
+            sample_weight=sample_weight,
             pool=the_pool,
             floor="veto" if floor is None else o.word_or_number(floor),
             **reading.keywords(),

@@ -154,6 +154,13 @@ def _weights(sample_weight: object, raw: RawLabels) -> Array:
     n = len(raw.values)
     if sample_weight is None:
         return np.ones(n)
+    if isinstance(sample_weight, str):
+        if sample_weight not in raw.extras:
+            raise InputError(
+                f"sample_weight: there is no column {sample_weight!r} beside the labels; found: "
+                f"{', '.join(raw.extras) or 'none'}"
+            )
+        sample_weight = raw.extras[sample_weight]
     try:
         if np.iscomplexobj(np.asarray(sample_weight)):
             raise TypeError("complex")
