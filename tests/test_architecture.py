@@ -146,7 +146,7 @@ def test_the_reader_of_imports_reads_them(monkeypatch):
 
 HEAVY = [
     *("numba", "sklearn", "pandas", "polars", "pyarrow", "torch", "jax", "matplotlib"),
-    *("scipy.optimize", "msgspec", "cyclopts", "rich", "narwhals", "daqp"),
+    *("scipy.optimize", "msgspec", "cyclopts", "rich", "narwhals", "daqp", "numpy.f2py"),
 ]
 
 

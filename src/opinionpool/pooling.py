@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from array_api_compat import numpy as xp
 from numpy.typing import NDArray
 
 from .errors import InputError, MissingOutputError, warn
 from .families import categorical
+from .maths.plain_numpy import xp
 from .maths.softmax import log_softmax
 from .predictions import Predictions, Targets
 from .rules.base import AnyRule

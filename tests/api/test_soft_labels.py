@@ -131,7 +131,7 @@ def test_weights_that_count_hardly_any_rows_are_remarked():
         (np.ones(29), r"found shape \(29,\), expected \(30,\)"),
         (np.ones((30, 1)), r"found shape \(30, 1\)"),
         (2.0, r"found shape \(\)"),
-        ("heavy", "one number per label"),
+        ("heavy", "no column 'heavy' beside the labels"),
         ([*["x"] * 30], "one number per label"),
         ([1] * 3 + [-1] + [1] * 26, "row 3: found -1.0"),
         ([1] * 3 + [np.nan] + [1] * 26, "row 3: found nan"),

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import numpy as xp
 from numpy.typing import NDArray
 
 from ..errors import InputError, ProbabilityError
+from ..maths.plain_numpy import xp
 from ..maths.softmax import log_sigmoid, log_softmax
 from .table import Table
 
