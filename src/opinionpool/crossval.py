@@ -67,7 +67,7 @@ class Run:
         self.progress = progress or (lambda what, share: None)
         self.remarks: dict[str, str] = {}
         self.notes: list[str] = []
-        self._weights: dict[tuple[str, str, int], Choice] = {}
+        self._weights: dict[tuple[object, ...], Choice] = {}
 
     def all_losses(self) -> dict[Candidate, Array]:
         """Return each candidate's test losses, fold after fold."""
@@ -114,11 +114,8 @@ class Run:
     def _choice(self, task: Task, candidate: Candidate, fold: int) -> Choice:
         """Choose weights once per fold for all temperatures that do not change them."""
         weighting = WEIGHTINGS[candidate.weighting]
-        if candidate.weighting == "optimal" and task.joint:
-            return complete(
-                task, weighting, weigh_checked(task, weighting, self.names, self.rows[fold])
-            )
-        key = (candidate.weighting, candidate.rule, fold)
+        depends = weighting.joint and task.rule.joint_temperature
+        key = (candidate.weighting, candidate.rule, task.temperature if depends else None, fold)
         if key not in self._weights:
             self._weights[key] = weigh_checked(task, weighting, self.names, self.rows[fold])
         return complete(task, weighting, self._weights[key], certified=False)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, MissingOutputError, warn
-from .families import categorical
+from .families.categorical import raise_floors
 from .maths.plain_numpy import xp
 from .maths.softmax import log_softmax
 from .predictions import Predictions, Targets
@@ -126,20 +126,12 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
             if rows.any()
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
-    log_p = raise_floors(log_p, policy.floors, mixed=policy.mixed)
+    log_p = raise_floors(log_p, policy.floors, mix=policy.mixed)
     if present is not None and policy.missing == "prior":
         assert policy.prior is not None
         log_p = np.where(present[:, :, None], log_p, np.log(policy.prior))
         present = None
     return log_p, present
-
-
-def raise_floors(log_p: Array, floors: Array, *, mixed: bool) -> Array:
-    """Floor (M, N, K) log-probabilities, each model by its own ε; see :class:`Policy`."""
-    if not floors.any():
-        return log_p
-    floor = categorical.mixed if mixed else categorical.floored
-    return np.stack([floor(own, e) for own, e in zip(log_p, floors, strict=True)])
 
 
 def evidence_of(

@@ -11,6 +11,7 @@ import numpy as np
 from .diagnostics.decomposition import decomposition
 from .diagnostics.scores import scores
 from .errors import InputError, warn
+from .families.categorical import raise_floors
 from .fit import labelled
 from .losses import mean_loss
 from .options import check_kinds, is_word
@@ -19,7 +20,6 @@ from .pooling import (
     Floor,
     Policy,
     evidence_of,
-    raise_floors,
     resolve_floor,
     warn_of_fallback,
 )
@@ -121,7 +121,7 @@ def score(
 
 def _model_scores(rows: Predictions, targets: Targets, policy: Policy) -> dict[str, Any]:
     """Score every model on the rows it answered, floored as the pool's members are."""
-    raised = raise_floors(rows.log_p, policy.floors, mixed=policy.mixed)
+    raised = raise_floors(rows.log_p, policy.floors, mix=policy.mixed)
     found: dict[str, Any] = {}
     for i, name in enumerate(rows.names):
         here = np.ones(rows.n_rows, dtype=bool) if rows.present is None else rows.present[i]

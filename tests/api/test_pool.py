@@ -100,7 +100,9 @@ def test_the_extremes_of_float_come_back(tmp_path):
     w = np.array([5e-324, 1 / 3, 2 / 3])
     odd = dataclasses.replace(POOL, weights=w, temperature=0.1 + 0.2, loss=1.7976931348623157e308)
     odd.save(tmp_path / "pool.json")
-    same_pool(op.load(tmp_path / "pool.json"), odd)
+    loaded = op.load(tmp_path / "pool.json")
+    assert loaded.weights[0] == 5e-324
+    same_pool(loaded, odd)
 
 
 @pytest.mark.parametrize("rule", ["log", "linear"])

@@ -70,3 +70,14 @@ def mean_divergences(
     rows = (here * weight) @ here.T
     total: Array = own + own.T - cross - cross.T
     return np.maximum(total / np.where(rows > 0, rows, 1.0), 0.0)
+
+
+def raise_floors(log_p: Array, floors: Array, *, mix: bool) -> Array:
+    """Floor (M, N, K) log-probabilities, each model by its own ε of (M,).
+
+    By :func:`mixed` with the uniform, or else by :func:`floored`; 0 leaves a model as it is.
+    """
+    if not floors.any():
+        return log_p
+    floor = mixed if mix else floored
+    return np.stack([floor(own, e) for own, e in zip(log_p, floors, strict=True)])

@@ -83,6 +83,8 @@ class Weighting(ABC):
     #: Whether models of weight 0 stay in the pool and veto: where the weights come from the
     #: closure of the log rule's objective (maths.md §2).
     closure: ClassVar[bool] = False
+    #: Whether the weights depend on the temperature, where the rule fits both together.
+    joint: ClassVar[bool] = False
     #: Names of the rules it is for; None for any.
     rules: ClassVar[frozenset[str] | None] = None
     #: Whether it needs positive probabilities everywhere: exact zeros are an error, use a floor.

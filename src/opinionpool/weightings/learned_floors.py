@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
-from ..families.categorical import mixed
+from ..families.categorical import raise_floors
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from .base import Choice, Task, Weighting
@@ -65,7 +65,7 @@ def learn_floors(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
 
 def floored_evidence(evidence: Evidence, epsilon: Array) -> Evidence:
     """Return evidence with every model mixed by its own ε."""
-    return replace(evidence, log_p=_mixed(evidence.log_p, epsilon))
+    return replace(evidence, log_p=raise_floors(evidence.log_p, epsilon, mix=True))
 
 
 def _inverse_temperature(task: Task, choice: Choice) -> float:
@@ -91,13 +91,9 @@ def _value_and_slope(
             if own.present is None
             else np.where(own.present[:, :, None], own.log_p, -np.log(k))
         )
-        d = (1 / k - np.exp(log_p)) / np.exp(_mixed(log_p, epsilon))
+        d = (1 / k - np.exp(log_p)) / np.exp(raise_floors(log_p, epsilon, mix=True))
         slope += task.rule.sensitivity(v, block, d)
     return value, slope / raw.total_weight
-
-
-def _mixed(log_p: Array, epsilon: Array) -> Array:
-    return np.stack([mixed(own, e) for own, e in zip(log_p, epsilon, strict=True)])
 
 
 def _logit(p: float) -> float:

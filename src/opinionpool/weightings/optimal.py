@@ -21,6 +21,7 @@ class Optimal(Weighting):
 
     name = "optimal"
     closure = True
+    joint = True
 
     def choose(self, task: Task) -> Choice:
         """Solve; with missing outputs, return the best of several stationary points."""

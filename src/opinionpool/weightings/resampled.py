@@ -23,6 +23,7 @@ class ResampledOptimal(Weighting):
 
     name = "optimal"
     closure = True
+    joint = True
     stochastic = True
 
     def __init__(self, draws: int) -> None:
