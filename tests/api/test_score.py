@@ -24,13 +24,55 @@ def test_by_hand():
     assert found["rows"] == {"rows": 4, "rows_with_missing": 0, "rows_unlabelled": 0}
     assert "pool" not in found
     own = found["models"]["a"]
-    assert list(own) == ["nll", "brier", "accuracy", "ece", "rows"]
+    assert list(own) == ["nll", "brier", "accuracy", "ece", "brier_split", "rows"]
     assert own["nll"] == pytest.approx(-math.log(0.8 * 0.7 * 0.4 * 0.5) / 4, rel=1e-14)
     assert own["brier"] == pytest.approx((0.08 + 0.18 + 0.72 + 0.5) / 4, rel=1e-14)
     assert own["accuracy"] == 0.75  # a tie names the first class
     # Four confidences, each in a bin of its own: .8, .7, .5 right, .6 wrong.
     assert own["ece"] == pytest.approx((0.2 + 0.3 + 0.5 + 0.6) / 4, rel=1e-14)
     assert own["rows"] == 4
+
+
+def in_all(split):
+    gains = split["resolution"] + split["within_bin_covariance"]
+    return split["reliability"] + split["uncertainty"] + split["within_bin_variance"] - gains
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_split_of_the_brier_score_is_of_the_one_that_is_printed(k):
+    models, y = chances(n=50, k=k)
+    weight = np.random.default_rng(1).uniform(0.5, 2, 50)
+    found = op.score(models, y, pool=op.fit(models, y), sample_weight=weight)
+    for own in (*found["models"].values(), found["pool"]):
+        assert in_all(own["brier_split"]) == pytest.approx(own["brier"], abs=1e-12)
+
+
+def test_the_split_of_soft_labels():
+    soft = np.random.default_rng(3).dirichlet(np.ones(3), 50)
+    own = op.score({"a": MODELS["a"]}, soft)["models"]["a"]
+    assert in_all(own["brier_split"]) == pytest.approx(own["brier"], abs=1e-12)
+
+
+def test_ordered_classes_by_hand():
+    low, high = [0.7, 0.2, 0.1], [0.1, 0.3, 0.6]
+    y = ["mid", "top"]
+    found = op.score({"a": [low, high]}, y, ordered=True, classes=["low", "mid", "top"])
+    # Cumulative .7, .9 against 0, 1; and .1, .4 against 0, 0.
+    assert found["models"]["a"]["rps"] == pytest.approx((0.5 + 0.17) / 2, rel=1e-14)
+    assert found["classes"] == ["low", "mid", "top"]
+    plain = op.score({"a": [low, high]}, y, classes=["low", "mid", "top"])
+    assert "rps" not in plain["models"]["a"]
+    assert "classes" not in plain
+
+
+def test_a_pool_has_the_order_of_its_classes():
+    found = op.score(MODELS, LABELS, pool=POOL, ordered=True)
+    assert found["classes"] == list(POOL.classes)
+    p = np.cumsum(POOL.apply(MODELS), axis=1)[:, :-1]
+    happened = LABELS[:, None] <= np.arange(2)
+    assert found["pool"]["rps"] == pytest.approx(
+        ((p - happened) ** 2).sum(axis=1).mean(), rel=1e-10
+    )
 
 
 def test_weights_and_soft_labels_by_hand():
@@ -144,6 +186,7 @@ def test_scoring_writes_plain_numbers():
     found = op.score(MODELS, LABELS, pool=POOL)
     for own in (*found["models"].values(), found["pool"], found["rows"]):
         assert {type(v) for v in own.values()} <= {float, int, dict}
+        assert {type(v) for v in own.get("brier_split", {}).values()} <= {float}
 
 
 def test_something_else_as_pool():

@@ -34,6 +34,16 @@ def test_score_prints_the_best_model_first(run, files, tmp_path):
     assert [line.split()[0] for line in lines[1:4]] == ["a", "c", "THE"]
 
 
+def test_score_of_ordered_classes(run, files):
+    paths = files()
+    argv = [paths["a"], "--labels", paths["labels"], "--ordered"]
+    expected = op.score({"a": paths["a"]}, paths["labels"], ordered=True)
+    same(run("score", *argv, "--json").json, expected)
+    out = run("score", *argv, "--classes", "owl,cat,dog").out
+    assert out.splitlines()[0].split()[-2:] == ["RPS", "rows"]
+    assert "RPS from 0 to 2, for the order owl, cat, dog." in " ".join(out.split())
+
+
 def test_score_says_why_a_loss_is_infinite(run, tmp_path):
     np.save(tmp_path / "a.npy", [[1.0, 0.0], [0.5, 0.5]])
     np.save(tmp_path / "y.npy", [1, 0])

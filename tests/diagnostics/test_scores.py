@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 from problems import evidence_kind, make_evidence, repeated
 from tolerance import tolerance, ulps
 
-from opinionpool.diagnostics.scores import calibration_error, losses, scores
+from opinionpool.diagnostics.calibration import calibration_error
+from opinionpool.diagnostics.scores import losses, ranked_probability_score, scores
 from opinionpool.rules.evidence import Outcomes
 
 F8 = np.float64
@@ -16,7 +17,7 @@ F8 = np.float64
 
 def one_model(n=150, k=4, **kind):
     evidence = make_evidence(5, m=1, n=n, k=k, **kind)
-    return evidence.log_p[0], evidence.outcomes, evidence.weight
+    return evidence.parameters[0], evidence.outcomes, evidence.weight
 
 
 @pytest.mark.parametrize("k", [2, 4])
@@ -60,7 +61,7 @@ def naive_ece(confidence, right, weight, bins=15):
     gaps = [0.0] * bins
     for value in sorted(set(confidence)):
         before = math.fsum(u for c, u in zip(confidence, weight, strict=True) if c < value)
-        place = min(int(before / total * bins), bins - 1)
+        place = min(int(before * bins / total), bins - 1)
         gaps[place] += math.fsum(
             u * (c - r) for c, r, u in zip(confidence, right, weight, strict=True) if c == value
         )
@@ -109,8 +110,8 @@ def test_a_weight_is_that_many_rows():
     for kind in ("hard", "soft"):
         evidence = evidence_kind(kind)
         rows = repeated(evidence, counts)
-        weighted = scores(evidence.log_p[0], evidence.outcomes, counts.astype(float))
-        plain = scores(rows.log_p[0], rows.outcomes, rows.weight)
+        weighted = scores(evidence.parameters[0], evidence.outcomes, counts.astype(float))
+        plain = scores(rows.parameters[0], rows.outcomes, rows.weight)
         for name, value in plain.items():
             assert weighted[name] == pytest.approx(value, rel=1e-12)
 
@@ -144,3 +145,50 @@ def test_a_perfect_and_an_impossible_prediction():
     assert right == {"nll": 0.0, "brier": 0.0, "accuracy": 1.0, "ece": 0.0}
     wrong = scores(sure, Outcomes(classes=np.array([1, 0])), np.ones(2))
     assert wrong == {"nll": np.inf, "brier": 2.0, "accuracy": 0.0, "ece": 1.0}
+
+
+@pytest.mark.parametrize("kind", [{}, {"soft": True}, {"weighted": True}, {"zeros": 0.2}, {"k": 2}])
+def test_the_ranked_probability_score_is_what_plain_loops_say(kind):
+    log_p, outcomes, weight = one_model(**kind)
+    k = log_p.shape[1]
+    q = outcomes.probabilities(k)
+    rows = [
+        math.fsum(
+            (math.fsum(math.exp(x) for x in log_p[row, : c + 1]) - math.fsum(q[row, : c + 1])) ** 2
+            for c in range(k - 1)
+        )
+        for row in range(150)
+    ]
+    found = ranked_probability_score(log_p, outcomes, weight)
+    assert found == pytest.approx(np.dot(weight, rows) / math.fsum(weight), rel=ulps(F8, 64))
+
+
+def test_the_ranked_probability_score_by_hand():
+    """P = .2, .5, .3: F = .2, .7; for y = 1 it is .2² + .3², for y = 2 .2² + .7²."""
+    log_p = np.log([[0.2, 0.5, 0.3]] * 2)
+    for classes, expected in (([1, 1], 0.13), ([2, 2], 0.53), ([1, 2], 0.33)):
+        found = ranked_probability_score(log_p, Outcomes(classes=np.array(classes)), np.ones(2))
+        assert found == pytest.approx(expected, rel=ulps(F8, 16))
+    sure = np.array([[0.0, -np.inf, -np.inf]])
+    far = ranked_probability_score(sure, Outcomes(classes=np.array([2])), np.ones(1))
+    assert far == 2.0  # K − 1, the largest
+
+
+def test_the_ranked_probability_score_of_two_classes_is_half_of_brier():
+    log_p, outcomes, weight = one_model(k=2, weighted=True)
+    half = scores(log_p, outcomes, weight)["brier"] / 2
+    assert ranked_probability_score(log_p, outcomes, weight) == pytest.approx(half, rel=1e-12)
+
+
+def test_the_ranked_probability_score_knows_the_order():
+    """A miss by one class costs less than a miss by two, and the mirror image the same."""
+    log_p, outcomes, weight = one_model(k=3)
+    rps = ranked_probability_score(log_p, outcomes, weight)
+    mirrored = ranked_probability_score(
+        log_p[:, ::-1], Outcomes(classes=2 - outcomes.classes), weight
+    )
+    assert mirrored == pytest.approx(rps, rel=1e-12)
+    swapped = ranked_probability_score(
+        log_p[:, [1, 0, 2]], Outcomes(classes=np.array([1, 0, 2])[outcomes.classes]), weight
+    )
+    assert abs(swapped - rps) > 1e-3

@@ -14,6 +14,7 @@ from .demo import demo
 from .fit import fit
 from .score import score
 from .show import show
+from .threshold import threshold
 
 HELP = """\
 One certified probabilistic prediction out of those of several models.
@@ -32,6 +33,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "fit": (fit, "MODEL_FILE... [--labels FILE] [OPTIONS]"),
     "apply": (apply, "POOL_FILE MODEL_FILE... [OPTIONS]"),
     "score": (score, "MODEL_FILE... [--labels FILE] [OPTIONS]"),
+    "threshold": (threshold, "MODEL_FILE... [--labels FILE] [--pool FILE] [OPTIONS]"),
     "compare": (compare, "MODEL_FILE... [--labels FILE] [OPTIONS]"),
     "show": (show, "POOL_FILE [OPTIONS]"),
     "demo": (demo, "[OPTIONS]"),

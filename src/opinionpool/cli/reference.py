@@ -88,7 +88,15 @@ def _default(argument: Any) -> str:
 
 
 def _order(group: str) -> int:
-    known = ("Arguments", "Input", "Pooling", "Zeros and missing outputs", "Reading", "Output")
+    known = (
+        "Arguments",
+        "Input",
+        "Pooling",
+        "Choosing",
+        "Zeros and missing outputs",
+        "Reading",
+        "Output",
+    )
     return known.index(group) if group in known else len(known)
 
 

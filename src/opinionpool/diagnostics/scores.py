@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rules.evidence import Outcomes
+from .calibration import calibration_error
 
 Array = NDArray[np.float64]
-
-N_BINS = 15
 
 
 def scores(log_p: Array, outcomes: Outcomes, weight: Array) -> dict[str, float]:
@@ -39,14 +38,13 @@ def losses(log_p: Array, outcomes: Outcomes) -> Array:
     return -outcomes.expectation(log_p)
 
 
-def calibration_error(confidence: Array, right: Array, weight: Array, bins: int = N_BINS) -> float:
-    """Return the expected calibration error over bins of equal mass; ties share a bin."""
-    order = np.argsort(confidence, kind="stable")
-    c, r, u = confidence[order], right[order], weight[order]
-    _, first = np.unique(c, return_index=True)
-    mass = np.cumsum(u)
-    start = np.concatenate([[0.0], mass[:-1]])[first]  # mass before each group of ties
-    group_bin = np.minimum((start / mass[-1] * bins).astype(np.int64), bins - 1)
-    bin_of = np.repeat(group_bin, np.diff([*first, len(c)]))
-    error = np.abs(np.bincount(bin_of, u * (c - r), minlength=bins))
-    return float(error.sum() / mass[-1])
+def ranked_probability_score(log_p: Array, outcomes: Outcomes, weight: Array) -> float:
+    """Return the mean of ``Σ_{k<K} (F_k − 1{y ≤ k})²`` in the order of the columns, 0 to K − 1.
+
+    Not divided by K − 1, as some do. A soft outcome counts by its cumulative distribution.
+    Two classes: half of the Brier score (Epstein 1969, Journal of Applied Meteorology 8).
+    """
+    q = outcomes.probabilities(log_p.shape[1])
+    # The difference of the cumulative sums, without that of two numbers close to one.
+    apart = np.cumsum(np.exp(log_p) - q, axis=1)[:, :-1]
+    return float(weight @ (apart**2).sum(axis=1) / weight.sum())
