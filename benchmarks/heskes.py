@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import opinionpool as op
-from opinionpool.families.categorical import floored, mean_divergences
+from opinionpool.families.categorical import mean_divergences
+from opinionpool.families.floors import floored
 from opinionpool.weightings.heskes import Programme
 
 SHOWN = ("uniform", "heskes", "heskes-resampled", "optimal")

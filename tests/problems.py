@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from opinionpool.families import FAMILIES
 from opinionpool.rules.base import AnyRule, Sums
 from opinionpool.rules.evidence import Evidence, Outcomes
 
@@ -79,6 +80,57 @@ KINDS: dict[str, dict[str, object]] = {
 def evidence_kind(kind: str, seed: int = 7, **more: object) -> Evidence:
     """Evidence of one of the `KINDS`."""
     return make_evidence(seed, **{**KINDS[kind], **more})  # type: ignore[arg-type]
+
+
+def make_gaussian_evidence(
+    seed: int,
+    m: int = 3,
+    n: int = 40,
+    *,
+    family: str = "gaussian",
+    weighted: bool = False,
+    missing: float = 0.0,
+    common: bool = False,
+    spread: float = 1.0,
+) -> Evidence:
+    """Models that each see a real outcome through noise, and misjudge how much.
+
+    `common` gives all models of a row one variance; `spread` scales how far apart they are.
+    """
+    rng = np.random.default_rng(seed)
+    y = rng.normal(scale=2.0, size=n)
+    sigma = np.exp(spread * rng.normal(scale=0.5, size=(1 if common else m, n)))
+    sigma = np.broadcast_to(sigma, (m, n))
+    noise = rng.uniform(0.5, 2.0, (m, 1)) * rng.normal(size=(m, n))
+    mean = y + spread * noise + 0.3 * rng.normal(size=n)
+    if family == "variance":
+        y = rng.normal(size=n) * np.exp(0.5 * rng.normal(size=n))
+        mean = np.zeros((m, n))
+    parameters = np.stack([mean, sigma**2], axis=-1)
+    weight = rng.uniform(0.2, 3.0, n) if weighted else np.ones(n)
+    present = fallback = None
+    if missing:
+        present = rng.random((m, n)) >= missing
+        present[rng.integers(0, m, n), np.arange(n)] = True
+        parameters = np.where(present[:, :, None], parameters, np.nan)
+        fallback = np.array([0.0, 4.0])
+    return Evidence(parameters, Outcomes(values=y), weight, present, fallback, FAMILIES[family])
+
+
+#: Every kind of evidence a family of densities meets.
+GAUSSIAN_KINDS: dict[str, dict[str, object]] = {
+    "gaussian": {},
+    "gaussian weighted": {"weighted": True},
+    "gaussian common": {"common": True},
+    "gaussian missing": {"missing": 0.3, "weighted": True},
+    "variance": {"family": "variance", "weighted": True},
+    "variance missing": {"family": "variance", "missing": 0.3},
+}
+
+
+def gaussian_kind(kind: str, seed: int = 7, **more: object) -> Evidence:
+    """Evidence of one of the `GAUSSIAN_KINDS`."""
+    return make_gaussian_evidence(seed, **{**GAUSSIAN_KINDS[kind], **more})  # type: ignore[arg-type]
 
 
 def total(rule: AnyRule, v: Array, evidence: Evidence) -> Sums:
@@ -176,8 +228,8 @@ def naive_pool(
 def naive_loss(rule: str, v: Array, evidence: Evidence, *, closure: bool = True) -> float:
     """Sum of losses of v = w/T over rows, row by row."""
     s = float(v.sum())
-    pooled = naive_pool(rule, v / s, evidence.log_p, evidence.present, s, closure=closure)
-    q = evidence.outcomes.probabilities(evidence.n_classes)
+    pooled = naive_pool(rule, v / s, evidence.parameters, evidence.present, s, closure=closure)
+    q = evidence.outcomes.probabilities(evidence.n_parameters)
     lost = []
     for row in range(evidence.n_rows):
         said = pooled[row]

@@ -51,10 +51,10 @@ def independent(
 
     Slopes are finite differences; all models must have answered, and labels be hard.
     """
-    m, n, _ = evidence.log_p.shape
+    m, n, _ = evidence.parameters.shape
     u = evidence.weight / evidence.weight.sum()
     y = evidence.outcomes.classes
-    at_outcome = evidence.log_p[:, np.arange(n), y]
+    at_outcome = evidence.parameters[:, np.arange(n), y]
     fitted = rule == "log" and temperature == "fit"
 
     def weights(a: Array) -> Array:
@@ -67,7 +67,7 @@ def independent(
         v = weights(a)
         s = v.sum()
         if rule == "log":
-            pooled = log_softmax(np.tensordot(v, evidence.log_p, axes=1))
+            pooled = log_softmax(np.tensordot(v, evidence.parameters, axes=1))
             loss = -u @ pooled[np.arange(n), y]
         else:
             top = at_outcome.max(axis=0)

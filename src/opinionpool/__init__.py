@@ -8,15 +8,18 @@ from .combine import combine
 from .compare import Comparison, compare
 from .derivatives import softmax_jacobian, softmax_jvp, softmax_vjp
 from .errors import OpinionPoolError, OpinionPoolWarning, Status
+from .families.mixture import Mixture
 from .fit import fit
 from .io import sources as _sources  # noqa: F401 - registers files and frames
 from .pool import Pool, load
 from .sampling import sample
 from .score import score
+from .threshold import threshold
 
 __all__ = [
     "BoltzmannDistribution",
     "Comparison",
+    "Mixture",
     "OpinionPoolError",
     "OpinionPoolWarning",
     "Pool",
@@ -38,6 +41,7 @@ __all__ = [
     "softmax_jacobian",
     "softmax_jvp",
     "softmax_vjp",
+    "threshold",
 ]
 
 __version__ = "0.1.0"

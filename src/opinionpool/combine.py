@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from .distributions import variance_of
 from .errors import InputError
-from .options import Weights, check_kinds, checked_temperature, named_rule
+from .options import (
+    Weights,
+    check_kinds,
+    checked_temperature,
+    named_family,
+    named_rule,
+    pool_temperature,
+)
 from .pooling import (
     Floor,
     Policy,
@@ -29,6 +37,7 @@ def combine(
     *,
     rule: str = "log",
     temperature: float = 1.0,
+    family: str = "categorical",
     floor: Floor = "auto",
     missing: str = "renormalise",
     fallback: str = "uniform",
@@ -53,6 +62,9 @@ def combine(
         the weighted mean of probabilities.
     temperature
         T > 0 of the pool; below 1 sharpens.
+    family
+        ``"categorical"``; ``"gaussian"``, for means and variances in two columns, ``mean`` and
+        ``variance`` or ``std``; or ``"variance"``, for residual models of mean zero.
     floor
         What happens to exact zeros: ``"auto"`` (the log rule raises them to 1e-6 and warns),
         ``"veto"`` (0 stays 0), or ε.
@@ -60,21 +72,25 @@ def combine(
         What an absent output (a row of NaN, an id a model lacks) means: ``"renormalise"`` the
         weights over who answered, or ``"error"``.
     fallback
-        What a row gets that nobody answered: ``"uniform"`` or ``"error"``.
+        What a row gets that nobody answered: ``"uniform"`` (for Gaussians there is none: an
+        error) or ``"error"``.
     kind
         ``"logits"``, ``"probabilities"``, ``"log-probabilities"`` or ``"auto"``; by model in a
-        mapping.
+        mapping. For Gaussians ``"variance"`` or ``"std"``, what an unnamed last column is; a
+        named one says so itself.
     classes, positive
         Names of unnamed columns, and which of two classes a single column is.
     renormalise
         Whether rows of probabilities that do not sum to one are rescaled.
     details
         Also return how many rows were touched: ``rows``, ``rows_with_missing``,
-        ``rows_fallback``.
+        ``rows_fallback``; and for Gaussians which ``variance`` the result has.
 
     Returns
     -------
     (N, K) probabilities, or (K,) for one row given as vectors
+        For Gaussians (N, 2) means and variances: of the pooled Gaussian under the log rule, of
+        the mixture under the linear rule, which differ where the models' means do.
 
     Raises
     ------
@@ -92,8 +108,10 @@ def combine(
     ----------
     Heskes, "Selecting weighting factors in logarithmic opinion pools", NIPS 1997.
     """
-    reading = Reading(kind, classes, positive, renormalise)
-    gathered = gather(predictions, reading, row=positive is None)
+    the_family = named_family(family)
+    reading = Reading(kind, classes, positive, renormalise, the_family)
+    row = positive is None and len(the_family.columns) != 1
+    gathered = gather(predictions, reading, row=row)
     known = gathered.predictions
     check_kinds(kind, known)
     pooled = combine_aligned(
@@ -105,10 +123,13 @@ def combine(
         missing=missing,
         fallback=fallback,
     )
-    result = gathered.give_back(pooled.probabilities(known.dtype), known.classes, known.ids)
+    result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
     if gathered.one_row:
         result = result[0]
-    return (result, pooled.touched) if details else result
+    if not details:
+        return result
+    variance = variance_of(named_rule(rule), the_family)
+    return result, {**pooled.touched, **({"variance": variance} if variance else {})}
 
 
 def combine_aligned(
@@ -125,8 +146,10 @@ def combine_aligned(
     the_rule = named_rule(rule)
     if floor == "learned":
         raise InputError("floor='learned' needs labels: use fit, or another floor")
-    check_policies(missing, fallback, labels=False)
+    family = predictions.family
+    fallback = check_policies(missing, fallback, labels=False, family=family)
     s = 1.0 / checked_temperature(temperature)
+    pool_temperature(temperature, the_rule, family)
     w = normalised_weights(weights, predictions.names)
     floors = np.full(predictions.n_models, resolve_floor(floor, the_rule, predictions))
     policy = Policy(floors, missing, fallback)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .candidates import CANDIDATES, Candidate
+from .candidates import Candidate, candidates
 from .crossval import Progress, Run, fold_evidence
 from .errors import InputError
 from .fit import fit_gathered, labelled
 from .folds import splits_of
-from .options import check_kinds, checked_seed, is_word, penalty_scale
+from .options import check_kinds, checked_seed, checked_word, is_word, named_family, penalty_scale
 from .pool import Pool, Settings
 from .pooling import Floor, Policy, check_policies, prepared, resolve_floor
 from .predictions import Reading, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
-from .weightings import WEIGHTINGS
 
 Array = NDArray[np.float64]
 
@@ -50,12 +49,12 @@ class Comparison:
     table: list[dict[str, Any]]
     recommended: str
     notes: list[str]
-    _refit: Callable[[Candidate], Pool] = field(repr=False)
+    _refit: Callable[[str], Pool] = field(repr=False)
 
     @cached_property
     def pool(self) -> Pool:
         """The recommended candidate, fitted on all rows."""
-        return self._refit(next(c for c in CANDIDATES if c.name == self.recommended))
+        return self._refit(self.recommended)
 
     def __str__(self) -> str:
         width = max(len(row["candidate"]) for row in self.table)
@@ -76,6 +75,8 @@ def compare(
     predictions: object,
     y: object = None,
     *,
+    family: str = "categorical",
+    thorough: bool = False,
     folds: int = 5,
     groups: object = None,
     time: object = None,
@@ -88,11 +89,14 @@ def compare(
     positive: object = None,
     renormalise: bool = False,
     sample_weight: object = None,
+    calibrate: str | None = None,
     seed: int | None = None,
     time_limit: float | None = TIME_LIMIT,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare one model, {uniform, greedy, optimal} × {log, linear} × {T = 1, fitted}.
+
+    And more with ``thorough``.
 
     Everything is fitted inside the training part of each fold, the choice of the single model
     included. Every rule is tried with and without a temperature, so that none wins only
@@ -102,6 +106,11 @@ def compare(
     ----------
     predictions, y
         As for :func:`opinionpool.fit`.
+    family
+        As for :func:`opinionpool.fit`.
+    thorough
+        Also try the slower and the less common ways: score, pseudo-BMA+, Heskes' programme and
+        its resampled form, resampled optimal weights, learned floors.
     folds
         How many tests.
     groups
@@ -111,6 +120,8 @@ def compare(
     floor, penalty, missing, fallback, kind, classes, positive, renormalise, sample_weight
         As for :func:`opinionpool.fit`. ``floor="auto"`` is resolved once, for all candidates:
         losses under different floors are not comparable.
+    calibrate
+        As for :func:`opinionpool.fit`, for every candidate but those that learn floors.
     seed
         Of the folds; None is 0.
     time_limit
@@ -139,16 +150,17 @@ def compare(
     >>> op.compare({"a": a, "b": b}, y).recommended
     'uniform log, T fitted'
     """
-    check_policies(missing, fallback, labels=True)
+    the_family = named_family(family)
+    fallback = check_policies(missing, fallback, labels=True, family=the_family)
     scale = penalty_scale(penalty)
     seed = checked_seed(seed)
     if is_word(floor, "learned"):
-        raise InputError("floor='learned' is not among what is compared: use fit, or another floor")
+        raise InputError("floor='learned' is one of the candidates of thorough=True")
     if time_limit is not None and not isinstance(time_limit, int | float):
         raise InputError(f"time_limit: found {time_limit!r}, expected seconds, or None")
     gathered = gather(
         predictions,
-        Reading(kind, classes, positive, renormalise),
+        Reading(kind, classes, positive, renormalise, the_family),
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
@@ -162,15 +174,27 @@ def compare(
         penalty,
         renormalise,
         None if positive is None else plain(positive),
+        calibrate=checked_word("calibrate", calibrate, "temperature"),
     )
     epsilon = resolve_floor(floor, LOG, known)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
         prepared(known.take(targets.rows), Policy(np.zeros(known.n_models), missing))
-    parts = [fold_evidence(known, targets, settings, epsilon, split) for split in cut]
+    tried = candidates(the_family, thorough=thorough)
+    confident = any(c.chooser.confident for c in tried)
+    parts = [
+        fold_evidence(known, targets, settings, epsilon, split, scale=scale, confident=confident)
+        for split in cut
+    ]
+    unfloored = None
+    if epsilon and any(c.learned for c in tried):
+        plainly = replace(settings, calibrate=None)  # floors that are learned see to the tails
+        unfloored = [fold_evidence(known, targets, plainly, 0.0, split) for split in cut]
     run = Run(
+        tried,
         parts,
+        unfloored,
         [targets.rows[train] for train, _ in cut],
         known.names,
         scale,
@@ -180,19 +204,27 @@ def compare(
     )
     losses = run.all_losses()
     tested = np.concatenate([test for _, test in cut])
-    table, recommended = _table(losses, run.remarks, targets.weight[tested], cluster[tested])
+    weight, cluster = targets.weight[tested], cluster[tested]
+    table, recommended = _table(tried, losses, run.remarks, weight, cluster)
     notes = [how, *run.notes]
     if epsilon and floor == "auto":
         notes.append(f"exact zeros were raised to {epsilon:g} for every candidate")
 
-    def refit(candidate: Candidate) -> Pool:
+    def refit(name: str) -> Pool:
+        candidate = next(c for c in tried if c.name == name)
+        chosen = "learned" if candidate.learned else epsilon or floor
         return fit_gathered(
             gathered,
             RULES[candidate.rule],
-            WEIGHTINGS[candidate.weighting],
+            candidate.chooser,
             candidate.temperature,
             scale,
-            Settings(**{**vars(settings), "floor": epsilon or floor}),
+            replace(
+                settings,
+                floor=chosen,
+                resample=candidate.resample,
+                calibrate=None if candidate.learned else settings.calibrate,
+            ),
             seed,
         )
 
@@ -200,6 +232,7 @@ def compare(
 
 
 def _table(
+    tried: tuple[Candidate, ...],
     losses: dict[Candidate, Array],
     remarks: dict[str, str],
     weight: Array,
@@ -217,7 +250,7 @@ def _table(
         _row(c, loss, difference, error, remarks.get(c.name, ""), c is recommended)
         for c, loss, difference, error in rows
     ]
-    failed = [c for c in CANDIDATES if c.name in remarks and c not in losses]
+    failed = [c for c in tried if c.name in remarks and c not in losses]
     table += [_row(c, None, None, None, remarks[c.name], False) for c in failed]
     return table, recommended.name
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time as clock
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .candidates import CANDIDATES, Candidate
+from .candidates import Candidate
 from .choosing import weigh_checked
 from .errors import LabelError, OpinionPoolError, Status
 from .fit import needed_prior
@@ -20,9 +21,10 @@ from .pooling import Policy, evidence_of
 from .predictions import Predictions, Targets
 from .rules import RULES
 from .rules.evidence import Evidence
-from .weightings import WEIGHTINGS
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
+from .weightings.learned_floors import floored_evidence, learn_floors
+from .weightings.temperature import own_temperatures
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -34,16 +36,27 @@ def fold_evidence(
     settings: Settings,
     epsilon: float,
     split: Split,
+    *,
+    scale: float = 1.0,
+    confident: bool = False,
 ) -> tuple[Evidence, Evidence]:
-    """Return a fold's training and test evidence; a class prior comes from the training rows."""
+    """Return a fold's training and test evidence.
+
+    What the labels say (a prior, the models' own temperatures) comes from the training rows.
+    ``confident`` brings along how sure the models are.
+    """
     train, test = (targets.take(rows) for rows in split)
     policy = Policy(
         np.full(predictions.n_models, epsilon),
         settings.missing,
         settings.fallback,
-        needed_prior(settings, train, predictions.n_classes),
+        needed_prior(settings, train, predictions),
+        gamma=0.0 if confident else None,
     )
     fitting = evidence_of(predictions, train, policy, fitting=True)
+    if settings.calibrate:
+        policy = replace(policy, betas=own_temperatures(fitting, scale))
+        fitting = evidence_of(predictions, train, policy)
     return fitting, evidence_of(predictions, test, policy)
 
 
@@ -52,7 +65,9 @@ class Run:
 
     def __init__(
         self,
+        candidates: tuple[Candidate, ...],
         parts: list[tuple[Evidence, Evidence]],
+        unfloored: list[tuple[Evidence, Evidence]] | None,
         rows: list[NDArray[np.int64]],
         names: tuple[str, ...],
         scale: float,
@@ -60,7 +75,9 @@ class Run:
         time_limit: float | None,
         progress: Progress | None,
     ) -> None:
-        self.parts, self.names, self.scale, self.seed = parts, names, scale, seed
+        self.candidates, self.names, self.scale, self.seed = candidates, names, scale, seed
+        self.parts = parts
+        self.unfloored = unfloored or parts  # what floors are learned on
         self.rows = rows  # the training rows' numbers, for messages
         self.deadline = math.inf if time_limit is None else clock.monotonic() + time_limit
         self.time_limit = time_limit
@@ -72,15 +89,15 @@ class Run:
     def all_losses(self) -> dict[Candidate, Array]:
         """Return each candidate's test losses, fold after fold."""
         done: dict[Candidate, Array] = {}
-        for number, candidate in enumerate(CANDIDATES):
+        for number, candidate in enumerate(self.candidates):
             if clock.monotonic() > self.deadline and done:
-                left = [c.name for c in CANDIDATES[number:]]
+                left = [c.name for c in self.candidates[number:]]
                 self.notes.append(
                     f"the time limit of {self.time_limit:g} s was reached; not compared: "
                     + "; ".join(left)
                 )
                 break
-            rows = self._losses(candidate, number / len(CANDIDATES))
+            rows = self._losses(candidate, number / len(self.candidates))
             if rows is not None:
                 done[candidate] = rows
         if not done:
@@ -91,15 +108,21 @@ class Run:
 
     def _losses(self, candidate: Candidate, share: float) -> Array | None:
         found = []
-        for fold, (train, test) in enumerate(self.parts):
+        parts = self.unfloored if candidate.learned else self.parts
+        for fold, (train, test) in enumerate(parts):
             self.progress(
                 f"{candidate.name}, fold {fold + 1}",
-                share + fold / len(self.parts) / len(CANDIDATES),
+                share + fold / len(self.parts) / len(self.candidates),
             )
             rule = RULES[candidate.rule]
             task = Task(rule, train, candidate.temperature, self.scale, self.seed)
             try:
-                choice = self._choice(task, candidate, fold)
+                if candidate.learned:
+                    floors, choice = learn_floors(task, candidate.chooser)
+                    choice = complete(task, candidate.chooser, choice, certified=False)
+                    test = floored_evidence(test, floors)
+                else:
+                    choice = self._choice(task, candidate, fold)
             except OpinionPoolError as error:
                 self.remarks[candidate.name] = str(error)
                 return None
@@ -107,15 +130,18 @@ class Run:
                 self.remarks[candidate.name] = f"{choice.status.value} in fold {fold + 1}"
             s = choice.inverse_temperature
             assert s is not None
-            closure = WEIGHTINGS[candidate.weighting].closure
+            if choice.gamma is not None:
+                test = replace(test, gamma=choice.gamma)
+            closure = candidate.chooser.closure and not candidate.learned
             found.append(row_losses(rule, choice.weights, s, test, closure=closure))
         return np.concatenate(found)
 
     def _choice(self, task: Task, candidate: Candidate, fold: int) -> Choice:
         """Choose weights once per fold for all temperatures that do not change them."""
-        weighting = WEIGHTINGS[candidate.weighting]
+        weighting = candidate.chooser
         depends = weighting.joint and task.rule.joint_temperature
-        key = (candidate.weighting, candidate.rule, task.temperature if depends else None, fold)
+        temperature = task.temperature if depends else None
+        key = (weighting.name, candidate.resample, candidate.rule, temperature, fold)
         if key not in self._weights:
             self._weights[key] = weigh_checked(task, weighting, self.names, self.rows[fold])
         return complete(task, weighting, self._weights[key], certified=False)

@@ -27,6 +27,10 @@ class ProbabilityError(InputError):
     """Numbers that were to be probabilities, log-probabilities or logits are not."""
 
 
+class DistributionError(InputError):
+    """Numbers that were to be means and variances are not."""
+
+
 class LabelError(InputError):
     """Labels, sample weights or groups do not fit the predictions."""
 
@@ -95,8 +99,9 @@ _SENTENCES = {
         "stopped at its lower limit; use the default penalty or more rows."
     ),
     Status.STATIONARY: (
-        "A stationary point: with missing outputs or learned floors the problem is not convex, "
-        "so the best of several starts is reported and there is no gap."
+        "A stationary point: with missing outputs, learned floors or weights that follow "
+        "confidence the problem is not convex, so the best of several starts is reported and "
+        "there is no gap."
     ),
     Status.NOT_CONVERGED: (
         "The solver stopped before the optimum: the weights may be improved by up to the gap."

@@ -19,31 +19,37 @@ from .options import (
     Weights,
     check_kinds,
     checked_seed,
-    checked_temperature,
+    checked_word,
+    confidence_setting,
     is_word,
+    named_family,
     named_rule,
     named_weighting,
     penalty_scale,
+    pool_temperature,
 )
 from .pool import Pool, Settings
 from .pooling import (
     Floor,
     Policy,
     check_policies,
-    class_prior,
     evidence_of,
+    prior_of,
     resolve_floor,
 )
 from .predictions import Gathered, Predictions, Reading, Targets, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
+from .predictions.confidence import Scores
 from .provenance import fingerprint, row_counts
 from .rules.base import AnyRule
+from .scaling import scaled
 from .weightings import Weighting
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
 from .weightings.learned_floors import learn_floors
 from .weightings.scored import Metric
+from .weightings.temperature import own_temperatures
 
 Array = NDArray[np.float64]
 
@@ -67,6 +73,9 @@ def fit(
     sample_weight: object = None,
     metric: str | Metric | None = None,
     resample: int = 0,
+    confidence: Scores | None = None,
+    calibrate: str | None = None,
+    scaling: str | None = None,
     seed: int | None = None,
 ) -> Pool:
     """Fit the pool of several models to held-out labels.
@@ -83,14 +92,18 @@ def fit(
     rule
         ``"log"`` or ``"linear"``.
     weighting
-        ``"optimal"`` (exact, with a certificate), ``"heskes"``, ``"heskes-resampled"`` (the
-        quadratic programme; log rule only), ``"greedy"``, ``"score"``, ``"pseudo-bma"``,
-        ``"pseudo-bma+"``, ``"uniform"``, ``"single"`` (the best model alone), or numbers.
+        ``"optimal"`` (exact, with a certificate), ``"confidence"`` (optimal, and in each row in
+        proportion to a power of the model's confidence there), ``"heskes"``,
+        ``"heskes-resampled"`` (the quadratic programme; log rule only), ``"greedy"``,
+        ``"score"``, ``"pseudo-bma"``, ``"pseudo-bma+"``, ``"uniform"``, ``"single"`` (the best
+        model alone), or numbers.
     temperature
         ``"fit"``, or T > 0. The log rule fits it together with the weights, the linear rule
-        after them.
+        after them; a mixture of Gaussians is not tempered (T = 1).
     family
-        ``"categorical"``.
+        ``"categorical"``; ``"gaussian"``, for means and variances in two columns, ``mean`` and
+        ``variance`` or ``std``, with real labels; or ``"variance"``, for residual models of
+        mean zero, ``y ~ N(0, variance)``.
     floor, missing, fallback, kind, classes, positive, renormalise
         As for :func:`combine`; ``missing`` and ``fallback`` may also be ``"prior"``, the
         classes' frequencies among the labels, and ``floor`` may be ``"learned"``: every model
@@ -108,6 +121,14 @@ def fit(
         returns a number ≥ 0, larger when better.
     resample
         Average the optimal weights over this many row bootstraps; 0 for none.
+    confidence
+        For ``weighting="confidence"``: the name of a column in every model's table, (N,) scores
+        in [0, 1] by model, or (M, N) in order; None takes one minus the normalised entropy.
+    calibrate
+        ``"temperature"`` fits every model a temperature of its own before pooling.
+    scaling
+        ``"vector"`` fits the pooled log-probabilities a factor and an offset per class, after
+        everything else.
     seed
         For the random starts that missing outputs make necessary; None is 0.
 
@@ -142,17 +163,19 @@ def fit(
     ----------
     Heskes, "Selecting weighting factors in logarithmic opinion pools", NIPS 1997.
     """
-    if family != "categorical":
-        raise InputError(f"family: found {family!r}, expected 'categorical'")
+    the_family = named_family(family)
     the_rule = named_rule(rule)
-    check_policies(missing, fallback, labels=True)
+    fallback = check_policies(missing, fallback, labels=True, family=the_family)
     scale = penalty_scale(penalty)
-    if not is_word(temperature, "fit"):
-        temperature = checked_temperature(temperature, fitted=True)
+    temperature = pool_temperature(temperature, the_rule, the_family)
+    if calibrate is not None and is_word(floor, "learned"):
+        raise InputError("calibrate: not together with floor='learned', which fits the same tails")
+    if scaling is not None and the_family.columns:
+        raise InputError(f"scaling: {family} predictions have no classes")
     seed = checked_seed(seed)
     gathered = gather(
         predictions,
-        Reading(kind, classes, positive, renormalise),
+        Reading(kind, classes, positive, renormalise, the_family, confidence),
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
@@ -169,6 +192,9 @@ def fit(
         positive=None if positive is None else plain(positive),
         resample=int(resample),
         metric=getattr(metric, "__name__", type(metric).__name__) if callable(metric) else metric,
+        confidence=confidence_setting(confidence, chosen),
+        calibrate=checked_word("calibrate", calibrate, "temperature"),
+        scaling=checked_word("scaling", scaling, "vector"),
     )
     return fit_gathered(
         gathered,
@@ -194,29 +220,39 @@ def fit_gathered(
     predictions, targets = gathered.predictions, labelled(gathered)
     epsilon = resolve_floor(settings.floor, rule, predictions)
     learned = settings.floor == "learned"
-    closure = rule.vetoes and weighting.closure and epsilon == 0 and not learned
+    vetoes = rule.vetoes and predictions.family.rules_out
+    closure = vetoes and weighting.closure and epsilon == 0 and not learned
     policy = Policy(
         np.full(predictions.n_models, epsilon),
         settings.missing,
         settings.fallback,
-        needed_prior(settings, targets, predictions.n_classes),
+        needed_prior(settings, targets, predictions),
         closure,
+        gamma=0.0 if weighting.confident else None,
     )
     evidence = evidence_of(predictions, targets, policy, fitting=True)
+    if settings.calibrate:
+        policy = replace(policy, betas=own_temperatures(evidence, scale))
+        evidence = evidence_of(predictions, targets, policy)
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
         policy = replace(policy, floors=floors, mixed=True)
         evidence = evidence_of(predictions, targets, policy)
-        task = replace(task, evidence=evidence)
-        choice = complete(task, weighting, choice)
+        choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)
+        evidence = replace(evidence, gamma=choice.gamma or 0.0)
+    task = replace(task, evidence=evidence)
     s = choice.inverse_temperature
     assert s is not None
     loss, split = in_sample(task, choice, closure=closure)
+    vector = None
+    if settings.scaling:
+        vector, loss, split = scaled(task, choice, split, closure=closure)
     return Pool(
         models=predictions.names,
+        family=predictions.family.name,
         classes=predictions.classes,
         kinds=predictions.kinds,
         rule=rule.name,
@@ -233,6 +269,9 @@ def fit_gathered(
         rows=row_counts(predictions, targets, evidence, choice.weights),
         decomposition=split,
         prior=policy.prior,
+        gamma=choice.gamma,
+        model_temperatures=None if policy.betas is None else 1 / policy.betas,
+        vector=vector,
         fingerprint=fingerprint(predictions, targets),
     )
 
@@ -268,11 +307,11 @@ def labelled(gathered: Gathered) -> Targets:
     return gathered.targets
 
 
-def needed_prior(settings: Settings, targets: Targets, n_classes: int) -> Array | None:
-    """Return the class prior where a policy uses it."""
+def needed_prior(settings: Settings, targets: Targets, known: Predictions) -> Array | None:
+    """Return what the labels say of every row, where a policy uses it."""
     if "prior" not in (settings.missing, settings.fallback):
         return None
-    return class_prior(targets, n_classes)
+    return prior_of(targets, known)
 
 
 def in_sample(task: Task, choice: Choice, *, closure: bool) -> tuple[float, dict[str, float]]:

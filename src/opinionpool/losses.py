@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .diagnostics.scores import losses
-from .pooling import pool_log_p
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 
@@ -22,8 +20,9 @@ def mean_loss(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure:
 
 def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
     """Return a pool's loss in each row, (N,); unanswered rows cost their fallback."""
-    pooled = pool_log_p(rule, w, s, evidence, closure=closure)
-    result = losses(pooled, evidence.outcomes)
+    result = np.concatenate(
+        [rule.row_losses(w, s, block, closure=closure) for block in evidence.blocks()]
+    )
     if evidence.present is not None:
         unanswered = ~evidence.present[w > 0].any(axis=0)
         if unanswered.any():

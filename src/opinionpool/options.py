@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .families import FAMILIES, Family
 from .predictions import Predictions
 from .predictions.columns import Kinds
+from .predictions.confidence import GIVEN_SCORES, Scores
 from .rules import RULES
 from .rules.base import AnyRule
 from .weightings import WEIGHTINGS, Weighting
@@ -29,6 +31,27 @@ def named_rule(rule: str) -> AnyRule:
     if not isinstance(rule, str) or rule not in RULES:
         raise InputError(f"rule: found {rule!r}, expected one of {', '.join(RULES)}")
     return RULES[rule]
+
+
+def named_family(family: str) -> Family:
+    """Return a family by name."""
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise InputError(f"family: found {family!r}, expected one of {', '.join(FAMILIES)}")
+    return FAMILIES[family]
+
+
+def pool_temperature(temperature: Temperature, rule: AnyRule, family: Family) -> Temperature:
+    """Return a checked temperature; 1 for pools that cannot be tempered in closed form."""
+    if not is_word(temperature, "fit"):
+        temperature = checked_temperature(temperature, fitted=True)
+    if rule.has_temperature(family):
+        return temperature
+    if temperature not in ("fit", 1.0):
+        raise InputError(
+            f"temperature: found {temperature}, but the {rule.name} pool of {family.name} "
+            "predictions is a mixture, which is not tempered; leave it out, or use rule='log'"
+        )
+    return 1.0
 
 
 def named_weighting(
@@ -63,6 +86,23 @@ def named_weighting(
             f"weighting: found {weighting!r}, expected one of {', '.join(WEIGHTINGS)}, or numbers"
         )
     return WEIGHTINGS[weighting]
+
+
+def checked_word(option: str, value: object, *known: str) -> str | None:
+    """Return an option that is one of a few words, or None."""
+    if value is not None and not (isinstance(value, str) and value in known):
+        expected = ", ".join(map(repr, known))
+        raise InputError(f"{option}: found {value!r}, expected {expected}, or None")
+    return value
+
+
+def confidence_setting(confidence: Scores | None, weighting: Weighting) -> str | None:
+    """Return what a pool remembers of its scores: a column's name, or that they were given."""
+    if confidence is None:
+        return None
+    if not weighting.confident:
+        raise InputError("confidence: belongs to weighting='confidence'")
+    return confidence if isinstance(confidence, str) else GIVEN_SCORES
 
 
 def is_word(value: object, word: str) -> bool:

@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pool_file
-from .errors import AlignmentError, MissingOutputError, Status
+from .distributions import variance_of
+from .errors import AlignmentError, InputError, MissingOutputError, Status
+from .families import FAMILIES
+from .families.mixture import Mixture
 from .pooling import Floor, Policy, Pooled, pool_predictions, resolve_floor, warn_of_fallback
-from .predictions import Predictions, Reading, gather
+from .predictions import Gathered, Predictions, Reading, gather
 from .predictions.classes import Label
+from .predictions.confidence import GIVEN_SCORES, Scores
 from .rules import RULES
 
 Array = NDArray[np.float64]
@@ -35,8 +39,11 @@ class Settings:
         The class of single columns, None for the second.
     closure
         Whether models of weight 0 still veto (fitted under ``floor="veto"``).
-    resample, metric
+    resample, metric, calibrate, scaling
         As given to :func:`opinionpool.fit`; a callable metric by its name.
+    confidence
+        The column of scores in every model's table, ``""`` where they are given apart, None
+        without.
     """
 
     floor: Floor = "auto"
@@ -48,6 +55,9 @@ class Settings:
     closure: bool = False
     resample: int = 0
     metric: str | None = None
+    calibrate: str | None = None
+    scaling: str | None = None
+    confidence: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +67,11 @@ class Pool:
     Attributes
     ----------
     models, classes
-        Names, in the order of ``weights`` and of the columns of a result.
+        Names, in the order of ``weights`` and of the columns of a result; no classes where the
+        family has none.
     kinds
-        What each model's numbers are (``"logits"``, …); None where it answered no row.
+        What each model's numbers are (``"logits"``, …, for Gaussians ``"variance"`` or
+        ``"std"``); None where it answered no row.
     rule, weighting
         ``"log"`` or ``"linear"``; how the weights were chosen.
     weights
@@ -83,9 +95,17 @@ class Pool:
     decomposition
         ``average_error``, ``ambiguity``, ``temperature_gain``: where the gain comes from.
     prior
-        (K,) class frequencies, where a policy needs them.
+        (K,) class frequencies, or mean and variance of the labels, where a policy needs them.
     fingerprint
         SHA-256 of names, classes, predictions, labels and weights that were fitted.
+    family
+        ``"categorical"``, ``"gaussian"`` or ``"variance"``.
+    gamma
+        Power of the models' confidence in each row's weights, None where it plays no part.
+    model_temperatures
+        (M,) temperatures of the models themselves, applied before pooling; None for none.
+    vector
+        (2, K) factors and offsets of the pooled log-probabilities, applied last; None for none.
     """
 
     models: tuple[str, ...]
@@ -106,15 +126,27 @@ class Pool:
     decomposition: Mapping[str, float] = field(default_factory=dict)
     prior: Array | None = None
     fingerprint: str = ""
+    family: str = "categorical"
+    gamma: float | None = None
+    model_temperatures: Array | None = None
+    vector: Array | None = None
 
-    @overload
-    def apply(self, predictions: object, *, details: Literal[False] = False) -> Any: ...
     @overload
     def apply(
-        self, predictions: object, *, details: Literal[True]
-    ) -> tuple[Any, dict[str, int]]: ...
+        self,
+        predictions: object,
+        *,
+        details: Literal[False] = False,
+        confidence: Scores | None = None,
+    ) -> Any: ...
+    @overload
+    def apply(
+        self, predictions: object, *, details: Literal[True], confidence: Scores | None = None
+    ) -> tuple[Any, dict[str, Any]]: ...
 
-    def apply(self, predictions: object, *, details: bool = False) -> Any:
+    def apply(
+        self, predictions: object, *, details: bool = False, confidence: Scores | None = None
+    ) -> Any:
         """Pool new predictions of the same models.
 
         Parameters
@@ -124,13 +156,19 @@ class Pool:
             A model may be left out unless ``missing="error"``: it then counts as missing.
         details
             Also return how many rows were touched: ``rows``, ``rows_with_missing``,
-            ``rows_fallback``.
+            ``rows_fallback``; and for Gaussians which ``variance`` the result has.
+        confidence
+            Scores of these rows, where the pool was fitted with some that were no column.
 
         Returns
         -------
         (N, K) probabilities
             Rows sum to one, columns in the order of ``classes``; in the array library or
-            frame type of the first model's input, float32 if all inputs are.
+            frame type of the first model's input, float32 if all inputs are. For Gaussians
+            (N, 2) means and variances, for variances (N, 1): of the pooled Gaussian under the
+            log rule, of the mixture under the linear rule (:meth:`distribution` has its
+            quantiles). The two differ: where the models' means disagree, the mixture's
+            variance grows and the log pool's does not.
 
         Raises
         ------
@@ -147,13 +185,57 @@ class Pool:
         array([[0.45, 0.45, 0.1 ],
                [0.1 , 0.45, 0.45]])
         """
-        # With more than two classes a vector can only be one row; with two it is a column.
-        gathered = gather(predictions, self.reading(), row=len(self.classes) > 2)
-        pooled = self.pool(gathered.predictions)
+        gathered = self._gathered(predictions, confidence)
+        known = gathered.predictions
+        pooled = self.pool(known)
         warn_of_fallback(pooled, self.policy)
-        p = pooled.probabilities(gathered.predictions.dtype)
-        result = gathered.give_back(p, self.classes, gathered.predictions.ids)
-        return (result, pooled.touched) if details else result
+        result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
+        if not details:
+            return result
+        variance = variance_of(RULES[self.rule], known.family)
+        return result, {**pooled.touched, **({"variance": variance} if variance else {})}
+
+    def distribution(self, predictions: object, *, confidence: Scores | None = None) -> Mixture:
+        """Pool new Gaussian predictions into distributions.
+
+        Parameters
+        ----------
+        predictions, confidence
+            As for :meth:`apply`.
+
+        Returns
+        -------
+        Mixture
+            Of one Gaussian per row under the log rule, of the models under the linear rule;
+            with ``mean``, ``variance``, ``density``, ``cdf``, ``quantile`` and ``crps``.
+
+        Raises
+        ------
+        InputError
+            For a pool of classes, and as for :meth:`apply`.
+
+        Examples
+        --------
+        >>> import numpy as np, opinionpool as op
+        >>> a, b = np.array([[-1.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 4.0]])
+        >>> pool = op.fit({"a": a, "b": b}, [0.0, 1.0], family="gaussian", rule="linear",
+        ...               weighting="uniform")
+        >>> pool.distribution({"a": a, "b": b}).quantile(0.975).round(3)
+        array([2.646, 3.299])
+        """
+        if not FAMILIES[self.family].columns:
+            raise InputError(
+                "distribution: a pool of classes is given by its probabilities: use apply"
+            )
+        pooled = self.pool(self._gathered(predictions, confidence).predictions)
+        warn_of_fallback(pooled, self.policy)
+        assert pooled.distribution is not None
+        return pooled.distribution
+
+    def _gathered(self, predictions: object, confidence: Scores | None = None) -> Gathered:
+        # With more than two classes a vector can only be one row; with two it is a column.
+        row = len(self.classes) > 2 or len(FAMILIES[self.family].columns) > 1
+        return gather(predictions, self.reading(confidence), row=row)
 
     def pool(self, predictions: Predictions) -> Pooled:
         """Pool aligned predictions into log-probabilities, with the counts of touched rows."""
@@ -197,13 +279,22 @@ class Pool:
         place = {name: i for i, name in enumerate(predictions.names)}
         return predictions.models([place.get(name) for name in self.models], self.models)
 
-    def reading(self) -> Reading:
+    def reading(self, confidence: Scores | None = None) -> Reading:
         """Return how this pool's inputs are to be read: as they were when it was fitted."""
+        column = self.settings.confidence
+        if column is None and confidence is not None:
+            raise InputError("confidence: the pool was fitted without scores")
+        if column == GIVEN_SCORES and confidence is None:
+            raise InputError(
+                "confidence: the pool was fitted with scores of its rows: pass those of these rows"
+            )
         return Reading(
             kind=dict(zip(self.models, self.kinds, strict=True)),
-            classes=self.classes,
+            classes=self.classes or None,
             positive=self.settings.positive,
             renormalise=self.settings.renormalise,
+            family=FAMILIES[self.family],
+            confidence=column if confidence is None else confidence,
         )
 
     @property
@@ -211,7 +302,19 @@ class Pool:
         """What happens to zeros and absences."""
         s = self.settings
         mixed = s.floor == "learned"
-        return Policy(self.floors, s.missing, s.fallback, self.prior, s.closure, mixed=mixed)
+        with np.errstate(divide="ignore"):
+            betas = None if self.model_temperatures is None else 1 / self.model_temperatures
+        return Policy(
+            self.floors,
+            s.missing,
+            s.fallback,
+            self.prior,
+            s.closure,
+            mixed,
+            self.gamma,
+            betas,
+            self.vector,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pool as JSON, whole or not at all. Raises OutputError."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from .atomic import write_bytes
 from .errors import PoolFileError, Status
+from .families import FAMILIES
 from .predictions.classes import class_text
+from .predictions.gaussians import KINDS as SPREADS
 from .predictions.kinds import KINDS
 from .rules import RULES
 
@@ -56,6 +58,7 @@ def document(pool: Any) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
+        "family": pool.family,
         "rule": pool.rule,
         "weighting": pool.weighting,
         "models": list(pool.models),
@@ -74,6 +77,9 @@ def document(pool: Any) -> dict[str, Any]:
             "closure": s.closure,
             "resample": s.resample,
             "metric": s.metric,
+            "calibrate": s.calibrate,
+            "scaling": s.scaling,
+            "confidence": s.confidence,
         },
         "prior": None if pool.prior is None else pool.prior.tolist(),
         "loss": _number(pool.loss),
@@ -84,6 +90,11 @@ def document(pool: Any) -> dict[str, Any]:
         "rows": dict(pool.rows),
         "decomposition": {name: _number(x) for name, x in pool.decomposition.items()},
         "fingerprint": pool.fingerprint,
+        "gamma": pool.gamma,
+        "model_temperatures": None
+        if pool.model_temperatures is None
+        else [_number(t) for t in pool.model_temperatures],
+        "vector": None if pool.vector is None else pool.vector.tolist(),
     }
 
 
@@ -109,6 +120,7 @@ def fields(content: Any, where: str) -> dict[str, Any]:
         "models": tuple(d.models),
         "classes": tuple(d.classes),
         "kinds": tuple(d.kinds),
+        "family": d.family,
         "rule": d.rule,
         "weighting": d.weighting,
         "weights": np.array(d.weights),
@@ -124,20 +136,29 @@ def fields(content: Any, where: str) -> dict[str, Any]:
         "decomposition": {name: _value(x) for name, x in d.decomposition.items()},
         "prior": None if d.prior is None else np.array(d.prior),
         "fingerprint": d.fingerprint,
+        "gamma": d.gamma,
+        "model_temperatures": None
+        if d.model_temperatures is None
+        else np.array([_value(t) for t in d.model_temperatures]),
+        "vector": None if d.vector is None else np.array(d.vector),
     }
 
 
 def _check(d: Any, where: str) -> None:
     """Check what types alone cannot say."""
     m, k = len(d.models), len(d.classes)
+    family = FAMILIES[d.family]
 
     def wrong(name: str, found: object, expected: str) -> PoolFileError:
         return PoolFileError(f"{where}: field {name!r} is {found}, expected {expected}")
 
     if m == 0 or len(set(d.models)) != m:
         raise wrong("models", d.models, "at least one model, each name once")
-    if k < 2 or len({class_text(c) for c in d.classes}) != k:
+    if family.columns and (d.classes or any(d.floors)):
+        raise wrong("classes", d.classes, f"none, and no floors, for a {d.family} pool")
+    if not family.columns and (k < 2 or len({class_text(c) for c in d.classes}) != k):
         raise wrong("classes", d.classes, "at least two classes, each once")
+    k = k or len(family.columns)
     for name, size in (("weights", m), ("kinds", m), ("floors", m), ("losses", m)):
         if len(getattr(d, name)) != size:
             raise wrong(name, f"of length {len(getattr(d, name))}", f"one entry per model ({m})")
@@ -153,7 +174,7 @@ def _check(d: Any, where: str) -> None:
     if not d.weighting:
         raise wrong("weighting", repr(d.weighting), "a name")
     for name, x in (("loss", d.loss), ("gap", d.gap), *(("losses", x) for x in d.losses)):
-        if _value(x) < 0:
+        if _value(x) < 0 and not (family.columns and name != "gap"):  # densities exceed 1
             raise wrong(name, x, "a number ≥ 0")
     absent = [name for name in ROWS if name not in d.rows]
     if absent:
@@ -163,15 +184,33 @@ def _check(d: Any, where: str) -> None:
         raise wrong("settings.floor", floor, f"a number above 0 and below 1/K = {1 / k:g}")
     if not isinstance(penalty, str) and not 0 <= penalty < math.inf:
         raise wrong("settings.penalty", penalty, "a finite number ≥ 0")
-    if positive is not None and class_text(positive) not in {class_text(c) for c in d.classes}:
+    if (
+        positive is not None
+        and not family.columns
+        and class_text(positive) not in {class_text(c) for c in d.classes}
+    ):
         raise wrong("settings.positive", repr(positive), "one of the classes")
+    kinds = SPREADS if family.columns else KINDS
+    if d.gamma is not None and not 0 <= d.gamma < math.inf:
+        raise wrong("gamma", d.gamma, "a finite number ≥ 0")
+    if d.model_temperatures is not None and (
+        len(d.model_temperatures) != m or not all(_value(t) > 0 for t in d.model_temperatures)
+    ):
+        raise wrong("model_temperatures", d.model_temperatures, f"{m} numbers above 0")
+    if d.vector is not None and (
+        [len(row) for row in d.vector] != [k, k] or family.columns or min(d.vector[0]) <= 0
+    ):
+        raise wrong("vector", d.vector, f"{k} factors above 0 and {k} offsets")
     for kind in d.kinds:
-        if kind is not None and kind not in KINDS:
-            raise wrong("kinds", repr(kind), f"one of {', '.join(KINDS)}")
+        if kind is not None and kind not in kinds:
+            raise wrong("kinds", repr(kind), f"one of {', '.join(kinds)}")
     needs_prior = "prior" in (d.settings.missing, d.settings.fallback)
     if needs_prior and d.prior is None:
-        raise wrong("prior", "null", f"{k} probabilities, which a policy 'prior' needs")
-    if d.prior is not None and (
+        raise wrong("prior", "null", f"{k} numbers, which a policy 'prior' needs")
+    if d.prior is not None and family.columns:
+        if len(d.prior) != k or not d.prior[-1] > 0:
+            raise wrong("prior", d.prior, f"{' and '.join(family.columns)}")
+    elif d.prior is not None and (
         len(d.prior) != k or min(d.prior) <= 0 or abs(sum(d.prior) - 1) > 1e-6
     ):
         raise wrong("prior", d.prior, f"{k} positive probabilities that sum to one")

@@ -23,6 +23,9 @@ class SettingsDocument(msgspec.Struct, forbid_unknown_fields=True):
     closure: bool
     resample: Count
     metric: str | None
+    calibrate: Literal["temperature"] | None = None
+    scaling: Literal["vector"] | None = None
+    confidence: str | None = None
 
 
 class PoolDocument(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,3 +51,7 @@ class PoolDocument(msgspec.Struct, forbid_unknown_fields=True):
     rows: dict[str, Count]
     decomposition: dict[str, Number]
     fingerprint: str
+    family: Literal["categorical", "gaussian", "variance"] = "categorical"
+    gamma: float | None = None
+    model_temperatures: list[Number] | None = None
+    vector: list[list[float]] | None = None

@@ -12,14 +12,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .distributions import mixture_of
 from .errors import InputError, MissingOutputError, warn
-from .families.categorical import raise_floors
-from .maths.plain_numpy import xp
-from .maths.softmax import log_softmax
+from .families import CATEGORICAL, Family
+from .families.floors import raise_floors
+from .families.mixture import Mixture
 from .predictions import Predictions, Targets
 from .rules.base import AnyRule
-from .rules.evidence import Evidence
+from .rules.evidence import Evidence, attendance
 from .vetoes import auto_floor, veto_error
+from .weightings.vector_scaling import apply_vector
 
 Array = NDArray[np.float64]
 Floor = float | Literal["auto", "veto", "learned"]
@@ -40,11 +42,19 @@ class Policy:
     fallback
         ``"uniform"``, ``"prior"`` or ``"error"``, for rows that nobody with weight answered.
     prior
-        (K,) class probabilities, where either needs them.
+        (P,) what happened over all labels, as callers see it (class probabilities, or mean and
+        variance), where either needs it.
     closure
         Whether models of weight 0 still veto.
     mixed
         Whether ε mixes a model with the uniform (learned floors) instead of raising cells.
+    gamma
+        The power of the models' confidence in a row's weights; None where it plays no part.
+    betas
+        (M,) inverse temperatures of the models themselves, applied after the floors; None for
+        none.
+    vector
+        (2, K) factors and offsets of the pooled log-probabilities, applied last; None for none.
     """
 
     floors: Array
@@ -53,22 +63,36 @@ class Policy:
     prior: Array | None = None
     closure: bool = False
     mixed: bool = False
+    gamma: float | None = None
+    betas: Array | None = None
+    vector: Array | None = None
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Pooled log-probabilities (N, K), and how many rows were touched by a policy."""
+    """Pooled distributions' parameters (N, P), and how many rows were touched by a policy.
 
-    log_p: Array
+    For Gaussians the parameters are mean and variance of ``distribution``.
+    """
+
+    parameters: Array
     touched: dict[str, int] = field(default_factory=dict)
+    family: Family = CATEGORICAL
+    distribution: Mixture | None = None
 
-    def probabilities(self, dtype: np.dtype[Any] | type = np.float64) -> NDArray[Any]:
-        """Return (N, K) probabilities."""
-        return np.exp(self.log_p).astype(dtype)
+    def shown(self, dtype: np.dtype[Any] | type = np.float64) -> NDArray[Any]:
+        """Return (N, K) probabilities, or what callers see of another family."""
+        return self.family.shown(self.parameters).astype(dtype)
 
 
-def check_policies(missing: str, fallback: str, *, labels: bool) -> None:
-    """Refuse policies that do not exist, or that need labels where there are none."""
+def check_policies(
+    missing: str, fallback: str, *, labels: bool, family: Family = CATEGORICAL
+) -> str:
+    """Refuse policies that do not exist, or that need labels where there are none.
+
+    Returns the fallback: a family without a uniform distribution falls back to the prior, or
+    where there are no labels to know it from, to an error.
+    """
     for name, value, known in (
         ("missing", missing, ("renormalise", "prior", "error")),
         ("fallback", fallback, ("uniform", "prior", "error")),
@@ -80,11 +104,21 @@ def check_policies(missing: str, fallback: str, *, labels: bool) -> None:
                 f"{name}='prior' needs labels, to know how frequent the classes are: use fit, or "
                 "another policy"
             )
+    if fallback == "uniform" and family.uniform(1) is None:
+        return "prior" if labels else "error"
+    return fallback
 
 
 def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
     """Return ε, 0 for none; ``"auto"`` floors exact zeros where the rule lets them veto."""
-    k = predictions.n_classes
+    k = predictions.n_parameters
+    if not predictions.family.rules_out:
+        if isinstance(floor, str) and floor in ("auto", "veto"):
+            return 0.0
+        raise InputError(
+            f"floor: found {floor!r}, but {predictions.family.name} predictions have no zeros to "
+            "floor; leave it out"
+        )
     if isinstance(floor, str) and floor in ("veto", "learned"):
         return 0.0
     if isinstance(floor, str) and floor == "auto":
@@ -108,16 +142,16 @@ def resolve_floor(floor: Any, rule: AnyRule, predictions: Predictions) -> float:
     return float(floor)
 
 
-def class_prior(targets: Targets, n_classes: int) -> Array:
-    """Return the classes' frequencies among the labels, each seen once more than it was."""
-    counts = targets.weight @ targets.outcomes.probabilities(n_classes)
-    smoothed: Array = (counts + 1.0) / (counts.sum() + n_classes)
-    return smoothed
+def prior_of(targets: Targets, predictions: Predictions) -> Array:
+    """Return what happened over all labels, as callers see it: (P,)."""
+    family = predictions.family
+    size = predictions.n_parameters
+    return family.shown(family.marginal(targets.outcomes, targets.weight, size))
 
 
 def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[np.bool_] | None]:
-    """Apply floors and the policy for missing outputs: (M, N, K) log-probabilities, presence."""
-    log_p, present = predictions.log_p, predictions.present
+    """Apply floors and the policy for missing outputs: (M, N, P) parameters, presence."""
+    parameters, present = predictions.parameters, predictions.present
     if present is not None and policy.missing == "error":
         lacking = ~present
         who = [
@@ -126,12 +160,16 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
             if rows.any()
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
-    log_p = raise_floors(log_p, policy.floors, mix=policy.mixed)
+    parameters = raise_floors(parameters, policy.floors, mix=policy.mixed)
+    if policy.betas is not None:
+        tempered, betas = predictions.family.tempered, policy.betas.tolist()
+        parameters = np.stack([tempered(own, b) for own, b in zip(parameters, betas, strict=True)])
     if present is not None and policy.missing == "prior":
         assert policy.prior is not None
-        log_p = np.where(present[:, :, None], log_p, np.log(policy.prior))
+        prior = predictions.family.from_shown(policy.prior)
+        parameters = np.where(present[:, :, None], parameters, prior)
         present = None
-    return log_p, present
+    return parameters, present
 
 
 def evidence_of(
@@ -140,7 +178,7 @@ def evidence_of(
     """Return the labelled rows as the rules want them; ``fitting`` takes at least one output."""
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
     rows = predictions if every else predictions.take(targets.rows)
-    log_p, present = prepared(rows, policy)
+    parameters, present = prepared(rows, policy)
     if fitting and present is not None and not present.any():
         raise MissingOutputError("no model has an output in any labelled row: nothing to fit")
     if present is not None and policy.fallback == "error" and not present.any(axis=0).all():
@@ -149,39 +187,58 @@ def evidence_of(
             "model"
         )
     return Evidence(
-        log_p,
+        parameters,
         targets.outcomes,
         targets.weight,
         present,
-        fallback_log_p(policy, predictions.n_classes),
+        fallback_parameters(policy, predictions),
+        predictions.family,
+        confidence_of(rows, parameters, policy),
+        policy.gamma or 0.0,
     )
 
 
-def fallback_log_p(policy: Policy, n_classes: int) -> Array | None:
+def confidence_of(predictions: Predictions, parameters: Array, policy: Policy) -> Array | None:
+    """Return how sure the models are of each row, (M, N), where that plays a part.
+
+    Scores that came with the predictions, or else what the distributions themselves say.
+    """
+    if policy.gamma is None:
+        return None
+    if predictions.confidence is not None:
+        return predictions.confidence
+    return predictions.family.confidence(parameters)
+
+
+def fallback_parameters(policy: Policy, predictions: Predictions) -> Array | None:
     """Return what a row gets that nobody with weight answered; None where that is an error."""
     if policy.fallback == "error":
         return None
     if policy.fallback == "prior":
         assert policy.prior is not None
-        return np.log(policy.prior)
-    return np.full(n_classes, -np.log(n_classes))
+        return predictions.family.from_shown(policy.prior)
+    return predictions.family.uniform(predictions.n_parameters)
 
 
-def pool_log_p(
-    rule: AnyRule, w: Array, inverse_temperature: float, evidence: Evidence, *, closure: bool
+def pool_rows(
+    rule: AnyRule,
+    w: Array,
+    inverse_temperature: float,
+    parameters: Array,
+    present: Array | NDArray[np.bool_] | None,
+    family: Family,
+    *,
+    closure: bool,
 ) -> Array:
-    """Pool evidence with given weights, tempered; rows that cannot be pooled are all −inf."""
-    log_p, present = evidence.log_p, evidence.present
-    m, n, k = log_p.shape
-    size = max(1, _BLOCK_CELLS // (m * k))
-    out = np.empty((n, k))
-    for first in range(0, n, size):
-        rows = slice(first, first + size)
+    """Pool with given weights, tempered: (N, P); rows that cannot be are not defined."""
+    m, n, size = parameters.shape
+    step = max(1, _BLOCK_CELLS // (m * size))
+    out = np.empty((n, size))
+    for first in range(0, n, step):
+        rows = slice(first, first + step)
         here = None if present is None else present[:, rows]
-        out[rows] = rule.pooled(w, log_p[:, rows], here, closure=closure)
-    if inverse_temperature != 1:
-        possible = out.max(axis=-1) > -np.inf
-        out[possible] = log_softmax(out[possible], beta=inverse_temperature, xp=xp)
+        pooled = rule.pooled(w, parameters[:, rows], here, closure=closure, family=family)
+        out[rows] = family.tempered(pooled, inverse_temperature)
     return out
 
 
@@ -201,21 +258,26 @@ def pool_predictions(
     MissingOutputError
         Under a policy that does not accept missing outputs.
     """
-    log_p, present = prepared(predictions, policy)
-    n, k = predictions.n_rows, predictions.n_classes
+    parameters, present = prepared(predictions, policy)
+    n, family = predictions.n_rows, predictions.family
     counting = np.ones(len(weights), dtype=bool) if policy.closure else weights > 0
     unanswered = np.zeros(n, dtype=bool) if present is None else ~present[weights > 0].any(axis=0)
-    rows = Evidence(log_p, None, None, present)  # type: ignore[arg-type]  # no outcomes needed
-    pooled = pool_log_p(rule, weights, inverse_temperature, rows, closure=policy.closure)
-    impossible = (pooled.max(axis=-1) == -np.inf) & ~unanswered
+    m = attendance(present, confidence_of(predictions, parameters, policy), policy.gamma or 0.0)
+    pooled = pool_rows(
+        rule, weights, inverse_temperature, parameters, m, family, closure=policy.closure
+    )
+    impossible = ~family.defined(pooled) & ~unanswered
     if impossible.any():
-        zero = np.asarray(np.isneginf(log_p[counting]).any(axis=-1))
+        zero = np.asarray(np.isneginf(parameters[counting]).any(axis=-1))
         if present is not None:
             zero &= present[counting]
         who = np.array(predictions.names, dtype=object)[counting]
-        raise veto_error(who, zero, impossible, np.arange(n), k, "leave no class possible")
+        size = predictions.n_parameters
+        raise veto_error(who, zero, impossible, np.arange(n), size, "leave no class possible")
+    if policy.vector is not None:
+        pooled = apply_vector(pooled, policy.vector)
     if unanswered.any():
-        fallback = fallback_log_p(policy, k)
+        fallback = fallback_parameters(policy, predictions)
         if fallback is None:
             raise MissingOutputError(
                 f"fallback='error', and {int(unanswered.sum())} row(s) have no output of any model "
@@ -227,7 +289,8 @@ def pool_predictions(
         "rows_with_missing": predictions.rows_with_missing(),
         "rows_fallback": int(unanswered.sum()),
     }
-    return Pooled(pooled, touched)
+    mixture = mixture_of(rule, family, weights, parameters, m, pooled)
+    return Pooled(pooled, touched, family, mixture)
 
 
 def warn_of_fallback(pooled: Pooled, policy: Policy) -> None:

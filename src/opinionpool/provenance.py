@@ -31,7 +31,6 @@ def fingerprint(predictions: Predictions, targets: Targets) -> str:
     """Return the SHA-256 of what was fitted: equal data, equal fingerprint."""
     digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
     outcomes = targets.outcomes
-    for array in (predictions.log_p, targets.rows, outcomes.classes, outcomes.soft, targets.weight):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).data)
+    for array in (predictions.parameters, targets.rows, outcomes.array, targets.weight):
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .diagnostics.calibration import brier_split
 from .diagnostics.decomposition import decomposition
-from .diagnostics.scores import scores
+from .diagnostics.density_scores import density_scores
+from .diagnostics.scores import ranked_probability_score, scores
 from .errors import InputError, warn
-from .families.categorical import raise_floors
+from .families.floors import raise_floors
+from .families.mixture import Mixture
 from .fit import labelled
 from .losses import mean_loss
-from .options import check_kinds, is_word
+from .options import check_kinds, is_word, named_family
 from .pool import Pool, load
 from .pooling import (
     Floor,
@@ -26,6 +30,9 @@ from .pooling import (
 from .predictions import Predictions, Reading, Targets, gather
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
+from .rules.evidence import Outcomes
+
+Array = NDArray[np.float64]
 
 
 def score(
@@ -33,12 +40,14 @@ def score(
     y: object = None,
     *,
     pool: Pool | str | os.PathLike[str] | None = None,
+    family: str = "categorical",
     floor: Floor = "veto",
     kind: Kinds = "auto",
     classes: Sequence[object] | None = None,
     positive: object = None,
     renormalise: bool = False,
     sample_weight: object = None,
+    ordered: bool = False,
 ) -> dict[str, Any]:
     """Score every model, and the pool if one is given, against labels.
 
@@ -49,18 +58,32 @@ def score(
     pool
         A fitted pool, or the path of a saved one; inputs are then read, and zeros floored,
         as it was fitted.
+    family
+        As for :func:`opinionpool.fit`; taken from the pool where one is given.
     floor
         Without a pool: what happens to exact zeros before scoring; by default they stay, and
         a model that gives 0 to what happened has an infinite NLL.
     kind, classes, positive, renormalise
         As for :func:`opinionpool.fit`; taken from the pool where one is given.
+    ordered
+        Whether the classes have an order, the one they are in: that of the columns, of
+        ``classes``, or of the pool. Adds ``rps`` to every score, and ``classes`` to the result.
 
     Returns
     -------
     dict
-        ``models``: per name ``nll`` (nats per row), ``brier``, ``accuracy``, ``ece`` (equal-mass
-        bins) and ``rows``, the labelled rows it answered. ``pool``: the same on all labelled
-        rows, with its ``decomposition``. ``rows``: counts of rows touched.
+        ``models``: per name ``nll`` (nats per row), ``brier`` (0 to 2), ``accuracy``, ``ece``
+        (15 equal-mass bins), ``brier_split`` and ``rows``, the labelled rows it answered; with
+        ``ordered`` also ``rps``, the ranked probability score (0 to K − 1). ``pool``: the same
+        on all labelled rows, with its ``decomposition``. ``rows``: counts of rows touched.
+
+        ``brier_split`` says where the Brier score comes from: ``brier = reliability −
+        resolution + uncertainty + within_bin_variance − within_bin_covariance``, every class
+        against the rest in 15 equal-mass bins, summed over all K classes (Stephenson, Coelho &
+        Jolliffe 2008). For two classes that is twice the Brier score of one class, 0 to 1.
+
+        For Gaussians a score has ``nll``, ``crps``, ``rmse``, ``bias``, ``coverage_50`` and
+        ``coverage_90``, the shares of labels inside the central intervals.
 
     Raises
     ------
@@ -74,15 +97,12 @@ def score(
     >>> round(op.score({"a": a, "b": b}, [0, 1])["models"]["a"]["nll"], 4)
     0.2899
     """
-    if isinstance(pool, str | os.PathLike):
-        pool = load(pool)
-    if pool is not None and not isinstance(pool, Pool):
-        raise InputError(
-            f"pool: found {type(pool).__name__}, expected a Pool or a saved one's path"
-        )
+    pool = given_pool(pool)
     if pool is None and is_word(floor, "learned"):
         raise InputError("floor='learned' belongs to a fitted pool: pass pool=, or another floor")
-    reading = Reading(kind, classes, positive, renormalise) if pool is None else pool.reading()
+    reading = Reading(kind, classes, positive, renormalise, named_family(family))
+    if pool is not None:
+        reading = pool.reading()
     gathered = gather(predictions, reading, y=y, sample_weight=sample_weight, own_labels=True)
     known, targets = gathered.predictions, labelled(gathered)
     check_kinds(kind, known)
@@ -91,7 +111,11 @@ def score(
     else:
         known, policy = pool.prepared(known), pool.policy
     rows = known.take(targets.rows)
-    result: dict[str, Any] = {"models": _model_scores(rows, targets, policy)}
+    if ordered and known.family.columns:
+        raise InputError(f"ordered: {known.family.name} predictions have no classes")
+    result: dict[str, Any] = {"models": _model_scores(rows, targets, policy, ordered)}
+    if ordered:
+        result["classes"] = list(known.classes)
     if pool is None:
         result["rows"] = {
             "rows": rows.n_rows,
@@ -101,7 +125,10 @@ def score(
     else:
         pooled = pool.pool_known(rows)
         warn_of_fallback(pooled, policy)
-        own = scores(pooled.log_p, targets.outcomes, targets.weight)
+        if pooled.distribution is None:
+            own = _figures(pooled.parameters, targets.outcomes, targets.weight, ordered)
+        else:
+            own = _density_figures(pooled.distribution, targets.outcomes, targets.weight)
         answered = evidence_of(known, targets, policy).answered()
         rule, w = RULES[pool.rule], pool.weights
         split = {}
@@ -119,14 +146,45 @@ def score(
     return result
 
 
-def _model_scores(rows: Predictions, targets: Targets, policy: Policy) -> dict[str, Any]:
+def given_pool(pool: object) -> Pool | None:
+    """Return a pool that is given as itself or as the path of a saved one."""
+    if isinstance(pool, str | os.PathLike):
+        pool = load(pool)
+    if pool is not None and not isinstance(pool, Pool):
+        raise InputError(
+            f"pool: found {type(pool).__name__}, expected a Pool or a saved one's path"
+        )
+    return pool
+
+
+def _model_scores(
+    rows: Predictions, targets: Targets, policy: Policy, ordered: bool
+) -> dict[str, Any]:
     """Score every model on the rows it answered, floored as the pool's members are."""
-    raised = raise_floors(rows.log_p, policy.floors, mix=policy.mixed)
+    raised = raise_floors(rows.parameters, policy.floors, mix=policy.mixed)
     found: dict[str, Any] = {}
     for i, name in enumerate(rows.names):
         here = np.ones(rows.n_rows, dtype=bool) if rows.present is None else rows.present[i]
         found[name] = {"rows": int(here.sum())}
         if here.any():
-            own = scores(raised[i, here], targets.outcomes.take(here), targets.weight[here])
+            happened, weight = targets.outcomes.take(here), targets.weight[here]
+            if rows.family.columns:
+                mean, variance = np.moveaxis(raised[i : i + 1, here], -1, 0)
+                alone = Mixture(np.ones_like(mean), mean, variance)
+                own = _density_figures(alone, happened, weight)
+            else:
+                own = _figures(raised[i, here], happened, weight, ordered)
             found[name] = {**own, **found[name]}
     return found
+
+
+def _density_figures(predicted: Mixture, outcomes: Outcomes, weight: Array) -> dict[str, Any]:
+    assert outcomes.values is not None
+    return dict(density_scores(predicted, outcomes.values, weight))
+
+
+def _figures(log_p: Array, outcomes: Outcomes, weight: Array, ordered: bool) -> dict[str, Any]:
+    found: dict[str, Any] = dict(scores(log_p, outcomes, weight))
+    if ordered:
+        found["rps"] = ranked_probability_score(log_p, outcomes, weight)
+    return {**found, "brier_split": brier_split(log_p, outcomes, weight)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import VetoError
+from .errors import DistributionError, VetoError
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 
@@ -42,7 +42,15 @@ def check_vetoes(
     ruled_out = np.asarray(zero.any(axis=0) if rule.vetoes else zero.all(axis=0))
     if ruled_out.any():
         who = np.array(names, dtype=object)[counting]
-        raise veto_error(who, zero, ruled_out, rows, evidence.n_classes, "rule out what happened")
+        size = evidence.n_parameters
+        if not evidence.family.rules_out:
+            raise DistributionError(
+                f"{int(ruled_out.sum())} label(s) are so far from the predictions that their "
+                f"density is 0 even as a logarithm, the first in row {rows[ruled_out.argmax()]}; "
+                f"models behind it: {', '.join(who[zero[:, ruled_out].any(axis=1)])}. Are means, "
+                "variances and labels in the same unit?"
+            )
+        raise veto_error(who, zero, ruled_out, rows, size, "rule out what happened")
 
 
 def veto_error(

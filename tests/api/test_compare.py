@@ -195,7 +195,7 @@ def test_only_the_training_part_of_a_fold_is_learned_from(spy, options, cut, clu
     for i, evidence in enumerate(spy.seen):
         train, _ = cut[i % len(cut)]
         assert_array_equal(evidence.outcomes.classes, Y[train])
-        assert_allclose(np.exp(evidence.log_p[0]), normalised(MODELS["a"][train]), rtol=1e-12)
+        assert_allclose(np.exp(evidence.parameters[0]), normalised(MODELS["a"][train]), rtol=1e-12)
         assert_array_equal(
             evidence.weight, np.ones(len(train)) if weight is None else weight[train]
         )
@@ -207,7 +207,7 @@ def test_a_prior_is_learned_inside_the_fold(spy):
     for evidence, (train, _) in zip(spy.seen, splits.by_row(30, 3, 0), strict=False):
         prior = (np.bincount(y[train], minlength=3) + 1) / (len(train) + 3)
         absent = np.isnan(models["b"][train, 0])
-        filled = np.exp(evidence.log_p[1][absent])
+        filled = np.exp(evidence.parameters[1][absent])
         assert len(filled)
         assert_allclose(filled, np.tile(prior, (len(filled), 1)), rtol=1e-12)
 

@@ -55,6 +55,7 @@ def test_numbers():
 
 def test_reading():
     assert Reading(kind="logits", classes="a, b").keywords() == {
+        "family": "categorical",
         "kind": "logits",
         "classes": ["a", "b"],
         "positive": None,

@@ -53,7 +53,7 @@ def test_one_model_has_no_ambiguity(rule):
 
 def test_a_linear_pool_of_a_member_that_ruled_out_what_happened_keeps_its_loss():
     evidence = make_evidence(1)
-    log_p = evidence.log_p
+    log_p = evidence.parameters
     log_p[0, 3, evidence.outcomes.classes[3]] = -np.inf
     linear = RULES["linear"]
     loss = mean_loss(linear, W, 1.0, evidence, closure=False)

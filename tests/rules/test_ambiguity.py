@@ -30,7 +30,7 @@ def _answered(evidence, w):
 def test_the_pools_loss_is_error_minus_ambiguity(rule, kind, w):
     evidence = _answered(evidence_kind(kind, n=200), w)
     error, ambiguity = rule.ambiguity(w, evidence)
-    pooled = rule.pooled(w, evidence.log_p, evidence.present)
+    pooled = rule.pooled(w, evidence.parameters, evidence.present)
     loss = -evidence.outcomes.expectation(pooled)
     at_outcome = np.abs(evidence.log_likelihood())
     present = np.ones_like(at_outcome) if evidence.present is None else evidence.present
@@ -69,9 +69,11 @@ def test_the_log_rules_ambiguity_is_the_mean_divergence_from_the_pool(kind, w):
     """A = Σ w K(p̄, p_α), whatever happened (Heskes eq. 3)."""
     evidence, log = evidence_kind(kind), RULES["log"]
     _, ambiguity = log.ambiguity(w, evidence)
-    pooled = log.pooled(w, evidence.log_p)
+    pooled = log.pooled(w, evidence.parameters)
     divergences = sum(
-        a * kullback_leibler(pooled, own) for a, own in zip(w, evidence.log_p, strict=True) if a
+        a * kullback_leibler(pooled, own)
+        for a, own in zip(w, evidence.parameters, strict=True)
+        if a
     )
     assert_allclose(ambiguity, divergences, rtol=ulps(F8, 64), atol=ulps(F8, 64))
 

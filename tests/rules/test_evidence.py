@@ -54,9 +54,9 @@ def test_taking_rows_and_models(kind):
     evidence = evidence_kind(kind)
     rows = np.array([5, 0, 39])
     some = evidence.take(rows).models([2, 0])
-    assert (some.n_models, some.n_rows, some.n_classes) == (2, 3, 4)
+    assert (some.n_models, some.n_rows, some.n_parameters) == (2, 3, 4)
     assert some.total_weight == pytest.approx(evidence.weight[rows].sum(), rel=ulps(F8, 4))
-    assert_array_equal(some.log_p, evidence.log_p[[2, 0]][:, rows])
+    assert_array_equal(some.parameters, evidence.parameters[[2, 0]][:, rows])
     assert_array_equal(some.log_likelihood(), evidence.log_likelihood()[[2, 0]][:, rows])
     assert len(some.outcomes) == 3
 
@@ -81,7 +81,7 @@ def test_blocks_are_all_rows_in_order(monkeypatch):
     evidence = evidence_kind("everything")
     blocks = list(evidence.blocks())
     assert [b.n_rows for b in blocks] == [8] * 5
-    assert_array_equal(np.concatenate([b.log_p for b in blocks], axis=1), evidence.log_p)
+    assert_array_equal(np.concatenate([b.parameters for b in blocks], axis=1), evidence.parameters)
     assert_array_equal(np.concatenate([b.outcomes.soft for b in blocks]), evidence.outcomes.soft)
     monkeypatch.setattr("opinionpool.rules.evidence.BLOCK_CELLS", 1)
     assert len(list(evidence.blocks())) == 40

@@ -11,7 +11,7 @@ from tolerance import ulps
 from opinionpool.kernels import reference as kernels
 
 F8 = np.float64
-LOG_P = evidence_kind("hard").log_p
+LOG_P = evidence_kind("hard").parameters
 M, N, K = LOG_P.shape
 V = np.array([0.7, 0.1, 0.5])
 V_ROWS = np.random.default_rng(3).uniform(0, 1, (M, N))

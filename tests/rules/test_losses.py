@@ -134,7 +134,7 @@ def test_the_log_rules_curvature_with_missing_outputs_is_the_part_maths_md_names
     for n in range(evidence.n_rows):
         m = evidence.present[:, n].astype(float)
         w = v * m / (v @ m)
-        l = np.where(evidence.present[:, n, None], evidence.log_p[:, n], 0.0)
+        l = np.where(evidence.present[:, n, None], evidence.parameters[:, n], 0.0)
         p = np.exp(log_softmax(s * (w @ l)))
         centred = l - (l @ p)[:, None]
         H = (centred * p) @ centred.T
@@ -166,7 +166,9 @@ def test_the_order_of_classes_does_not_matter(rule, kind):
         if said.soft is not None
         else Outcomes(classes=np.argsort(order)[said.classes])
     )
-    found = total(rule, v, replace(evidence, log_p=evidence.log_p[:, :, order], outcomes=moved))
+    found = total(
+        rule, v, replace(evidence, parameters=evidence.parameters[:, :, order], outcomes=moved)
+    )
     plain = total(rule, v, evidence)
     assert found.value == pytest.approx(plain.value, rel=ulps(F8, 64))
     assert_allclose(found.gradient, plain.gradient, **close(40))
@@ -179,7 +181,7 @@ def test_the_log_rule_needs_no_normalised_input(kind, v):
     """A constant per model and row changes nothing, whoever is missing (maths.md §2)."""
     evidence = evidence_kind(kind)
     shift = np.random.default_rng(0).normal(scale=30, size=(3, evidence.n_rows, 1))
-    found = total(RULES["log"], v, replace(evidence, log_p=evidence.log_p + shift))
+    found = total(RULES["log"], v, replace(evidence, parameters=evidence.parameters + shift))
     plain = total(RULES["log"], v, evidence)
     lost = 40 * 100 * ulps(F8, 64)  # digits that a shift of up to 100 takes from each row
     assert_allclose(found.value, plain.value, rtol=0, atol=lost)

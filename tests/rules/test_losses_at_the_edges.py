@@ -39,7 +39,7 @@ def test_a_row_that_one_model_answers_costs_what_it_says(rule):
     present = np.arange(3)[:, None] == only
     lone = replace(
         evidence,
-        log_p=np.where(present[:, :, None], evidence.log_p, np.nan),
+        parameters=np.where(present[:, :, None], evidence.parameters, np.nan),
         present=present,
         fallback=np.zeros(4),
     )

@@ -53,9 +53,9 @@ def test_a_pool_is_what_plain_loops_say(rule, w, closure, kind):
     if rule.name not in NAIVE:
         pytest.fail(f"write the plain loop of the rule {rule.name!r} in problems.py")
     evidence = evidence_kind(kind)
-    fast = rule.pooled(w, evidence.log_p, evidence.present, closure=closure)
+    fast = rule.pooled(w, evidence.parameters, evidence.present, closure=closure)
     naive = naive_pool(
-        rule.name, w, evidence.log_p, evidence.present, closure=closure and rule.vetoes
+        rule.name, w, evidence.parameters, evidence.present, closure=closure and rule.vetoes
     )
     assert_allclose(fast, naive, rtol=ulps(F8, 32), atol=ulps(F8, 32))
 
@@ -64,7 +64,7 @@ def test_a_pool_is_what_plain_loops_say(rule, w, closure, kind):
 @pytest.mark.parametrize("kind", ["hard", "vetoes", "everything"])
 def test_pools_are_distributions(rule, kind):
     evidence = evidence_kind(kind)
-    pooled = rule.pooled(W, evidence.log_p, evidence.present)
+    pooled = rule.pooled(W, evidence.parameters, evidence.present)
     possible = pooled.max(axis=1) > -np.inf
     assert possible.sum() > 20
     assert_allclose(np.exp(pooled[possible]).sum(axis=1), 1, **tolerance(F8, 16))
@@ -76,8 +76,8 @@ def test_the_order_of_models_does_not_matter(rule):
     evidence, order = evidence_kind("everything"), np.array([2, 0, 1])
     shuffled = evidence.models(order)
     assert_allclose(
-        rule.pooled(W[order], shuffled.log_p, shuffled.present),
-        rule.pooled(W, evidence.log_p, evidence.present),
+        rule.pooled(W[order], shuffled.parameters, shuffled.present),
+        rule.pooled(W, evidence.parameters, evidence.present),
         rtol=ulps(F8, 32),
         atol=ulps(F8, 32),
     )
@@ -87,8 +87,8 @@ def test_the_order_of_models_does_not_matter(rule):
 def test_the_order_of_classes_does_not_matter(rule):
     evidence, order = evidence_kind("everything"), np.array([3, 1, 0, 2])
     assert_allclose(
-        rule.pooled(W, evidence.log_p[:, :, order], evidence.present),
-        rule.pooled(W, evidence.log_p, evidence.present)[:, order],
+        rule.pooled(W, evidence.parameters[:, :, order], evidence.present),
+        rule.pooled(W, evidence.parameters, evidence.present)[:, order],
         rtol=ulps(F8, 32),
         atol=ulps(F8, 32),
     )
@@ -97,7 +97,7 @@ def test_the_order_of_classes_does_not_matter(rule):
 @every_rule
 @pytest.mark.parametrize("kind", ["hard", "vetoes"])
 def test_identical_experts_are_reproduced(rule, kind):
-    log_p = evidence_kind(kind).log_p[:1]
+    log_p = evidence_kind(kind).parameters[:1]
     pooled = rule.pooled(W, np.repeat(log_p, 3, axis=0))
     assert_allclose(pooled, log_p[0], rtol=ulps(F8, 16), atol=ulps(F8, 16))
 
@@ -107,8 +107,8 @@ def test_a_row_that_one_model_answers_is_that_model(rule):
     evidence = evidence_kind("hard")
     only = np.arange(evidence.n_rows) % 3
     present = np.arange(3)[:, None] == only
-    log_p = np.where(present[:, :, None], evidence.log_p, np.nan)
-    expected = evidence.log_p[only, np.arange(evidence.n_rows)]
+    log_p = np.where(present[:, :, None], evidence.parameters, np.nan)
+    expected = evidence.parameters[only, np.arange(evidence.n_rows)]
     pooled = rule.pooled(W, log_p, present)
     assert_allclose(pooled, expected, rtol=ulps(F8, 16), atol=ulps(F8, 16))
 
@@ -118,8 +118,8 @@ def test_a_model_split_in_two_pools_alike(rule):
     evidence = evidence_kind("everything")
     halves = evidence.models([0, 1, 1, 2])
     assert_allclose(
-        rule.pooled(np.array([0.5, 0.15, 0.05, 0.3]), halves.log_p, halves.present),
-        rule.pooled(W, evidence.log_p, evidence.present),
+        rule.pooled(np.array([0.5, 0.15, 0.05, 0.3]), halves.parameters, halves.present),
+        rule.pooled(W, evidence.parameters, evidence.present),
         rtol=ulps(F8, 32),
         atol=ulps(F8, 32),
     )
@@ -128,10 +128,10 @@ def test_a_model_split_in_two_pools_alike(rule):
 @every_rule
 def test_a_mask_without_absences_changes_nothing(rule):
     evidence = evidence_kind("vetoes")
-    full = np.ones(evidence.log_p.shape[:2], dtype=bool)
+    full = np.ones(evidence.parameters.shape[:2], dtype=bool)
     assert_allclose(
-        rule.pooled(W, evidence.log_p, full),
-        rule.pooled(W, evidence.log_p),
+        rule.pooled(W, evidence.parameters, full),
+        rule.pooled(W, evidence.parameters),
         rtol=ulps(F8, 32),
         atol=ulps(F8, 32),
     )
@@ -143,7 +143,7 @@ def test_rows_nobody_with_weight_answers_are_impossible(rule):
     present = np.ones((3, evidence.n_rows), dtype=bool)
     present[:, 4] = False
     present[:2, 5] = False
-    pooled = rule.pooled(np.array([0.5, 0.5, 0.0]), evidence.log_p, present)
+    pooled = rule.pooled(np.array([0.5, 0.5, 0.0]), evidence.parameters, present)
     assert_array_equal(np.flatnonzero(pooled.max(axis=1) == -np.inf), [4, 5])
 
 
@@ -152,8 +152,8 @@ def test_the_log_pool_takes_any_logits():
     shift = np.random.default_rng(0).normal(scale=30, size=(3, evidence.n_rows, 1))
     log = RULES["log"]
     assert_allclose(
-        log.pooled(W, evidence.log_p + shift, evidence.present),
-        log.pooled(W, evidence.log_p, evidence.present),
+        log.pooled(W, evidence.parameters + shift, evidence.present),
+        log.pooled(W, evidence.parameters, evidence.present),
         rtol=0,
         atol=ulps(F8, 4) * 100,  # what the shift costs, at |shift| ≤ 100
     )
@@ -161,7 +161,7 @@ def test_the_log_pool_takes_any_logits():
 
 def test_the_log_pool_is_externally_bayesian():
     """Updating every expert by a common likelihood and pooling = pooling, then updating."""
-    log_p, log = evidence_kind("vetoes").log_p, RULES["log"]
+    log_p, log = evidence_kind("vetoes").parameters, RULES["log"]
     news = np.random.default_rng(1).normal(scale=2, size=log_p.shape[1:])
     one_possible = log.pooled(W, log_p).max(axis=1) > -np.inf
     log_p, news = log_p[:, one_possible], news[one_possible]
@@ -172,7 +172,7 @@ def test_the_log_pool_is_externally_bayesian():
 
 def test_the_linear_pool_is_not_externally_bayesian():
     """The test above can fail."""
-    log_p, linear = evidence_kind("hard").log_p, RULES["linear"]
+    log_p, linear = evidence_kind("hard").parameters, RULES["linear"]
     news = np.random.default_rng(1).normal(scale=2, size=log_p.shape[1:])
     first = linear.pooled(W, log_softmax(log_p + news))
     assert np.abs(first - log_softmax(linear.pooled(W, log_p) + news)).max() > 0.01
@@ -186,7 +186,7 @@ def _merged(log_p):
 
 
 def test_the_linear_pool_commutes_with_marginalisation():
-    log_p, linear = evidence_kind("vetoes").log_p, RULES["linear"]
+    log_p, linear = evidence_kind("vetoes").parameters, RULES["linear"]
     assert_allclose(
         linear.pooled(W, _merged(log_p)),
         _merged(linear.pooled(W, log_p)),
@@ -194,7 +194,7 @@ def test_the_linear_pool_commutes_with_marginalisation():
         atol=ulps(F8, 32),
     )
     log = RULES["log"]
-    hard = evidence_kind("hard").log_p
+    hard = evidence_kind("hard").parameters
     assert np.abs(log.pooled(W, _merged(hard)) - _merged(log.pooled(W, hard))).max() > 0.01
 
 

@@ -70,15 +70,15 @@ def test_who_is_identical():
     present = twins.present.copy()
     present[1, np.flatnonzero(present[1])[0]] = False
     assert len(identical_models(replace(twins, present=present))[0]) == 2
-    off = twins.log_p.copy()
+    off = twins.parameters.copy()
     off[1, np.flatnonzero(twins.present[1])[0], 0] += 1e-12
-    assert len(identical_models(replace(twins, log_p=off))[0]) == 2
+    assert len(identical_models(replace(twins, parameters=off))[0]) == 2
 
 
 def collinear(rule, seed=6):
     """The third of four models is what a pool of the first two says: it can be replaced."""
     evidence = make_evidence(seed, m=3, n=80)
-    l = evidence.log_p
+    l = evidence.parameters
     middle = {
         "log": log_softmax(l[0] + l[1]),
         "linear": np.log((np.exp(l[0]) + np.exp(l[1])) / 2),
@@ -86,7 +86,7 @@ def collinear(rule, seed=6):
     direction = np.array([0.5, 0.5, -1.0, 0.0])  # v + t·direction pools alike
     if rule.name == "log":
         middle = (l[0] + l[1]) / 2
-    return replace(evidence, log_p=np.stack([l[0], l[1], middle, l[2]])), direction
+    return replace(evidence, parameters=np.stack([l[0], l[1], middle, l[2]])), direction
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,13 @@ def test_ties_end_at_a_bound_at_most(rule, seed):
 @pytest.mark.parametrize("size", [1e-13, 1e-9])
 def test_models_that_differ_by_rounding_get_almost_equal_weights(rule, temperature, size):
     evidence = make_evidence(6, n=80)
-    noise = 1 + size * np.random.default_rng(0).normal(size=evidence.log_p.shape[1:])
+    noise = 1 + size * np.random.default_rng(0).normal(size=evidence.parameters.shape[1:])
     near = replace(
         evidence,
-        log_p=log_softmax(
-            np.stack([evidence.log_p[0], evidence.log_p[1], evidence.log_p[1] * noise])
+        parameters=log_softmax(
+            np.stack(
+                [evidence.parameters[0], evidence.parameters[1], evidence.parameters[1] * noise]
+            )
         ),
     )
     choice = OPTIMAL.choose(Task(rule, near, temperature, 0.0))

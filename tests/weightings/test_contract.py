@@ -58,7 +58,8 @@ def test_a_choice_is_complete(rule, weighting, temperature, kind):
         assert choice.inverse_temperature == 1 / temperature
     assert 0 <= choice.inverse_temperature <= 100 * (1 + 1e-9)
     assert isinstance(choice.status, Status)
-    assert np.isnan(choice.gap) if "missing" in KINDS[kind] else choice.gap >= 0
+    convex = "missing" not in KINDS[kind] and not weighting.confident
+    assert choice.gap >= 0 if convex else np.isnan(choice.gap)
     # Equal weights at a given temperature take none, unless there is an optimum to compare with.
     assert choice.n_evaluations >= (1 if weighting.learns or choice.gap >= 0 else 0)
 
@@ -69,6 +70,8 @@ def test_a_choice_is_complete(rule, weighting, temperature, kind):
 @pytest.mark.parametrize("kind", [k for k in KINDS if "missing" not in KINDS[k]])
 def test_a_gap_is_never_below_the_truth(rule, weighting, temperature, penalty, kind):
     """However weights were chosen, they say how far from the optimum they may be."""
+    if weighting.confident:
+        pytest.skip("a fitted power of confidence is not convex: no gap")
     task = Task(rule, lawful(weighting, kind), temperature, penalty)
     choice = choose(task, weighting, NAMES)
     best = choose(task, WEIGHTINGS["optimal"], NAMES)
@@ -161,7 +164,7 @@ def test_uniform_weights_are_uniform(rule):
 def test_the_single_best_model_is_the_one_of_least_loss(rule, kind):
     evidence = evidence_kind(kind)
     choice = choose(Task(rule, evidence, 1.0), WEIGHTINGS["single"], NAMES)
-    own = evidence.outcomes.expectation(np.nan_to_num(evidence.log_p, nan=0, neginf=-np.inf))
+    own = evidence.outcomes.expectation(np.nan_to_num(evidence.parameters, nan=0, neginf=-np.inf))
     if evidence.present is not None:
         fallback = evidence.outcomes.expectation(
             np.broadcast_to(evidence.fallback, (evidence.n_rows, 4))
@@ -191,11 +194,11 @@ def test_given_weights_are_given(rule):
 def zeros_of_each_model():
     """Every model gives 0 to what happened in a row of its own."""
     evidence = make_evidence(0, m=2, n=10, k=3)
-    log_p = evidence.log_p.copy()
+    log_p = evidence.parameters.copy()
     for model in range(2):
         log_p[model, model] = -np.inf
         log_p[model, model, (evidence.outcomes.classes[model] + 1) % 3] = 0.0
-    return replace(evidence, log_p=log_p)
+    return replace(evidence, parameters=log_p)
 
 
 def test_the_certificate_of_weights_that_rule_out_what_happened_is_infinite():
@@ -220,10 +223,10 @@ def test_a_row_of_weight_zero_is_no_row(rule, weighting):
     if weighting.stochastic:
         pytest.skip("draws other numbers for another number of rows")
     evidence = lawful(weighting, "hard")
-    log_p = evidence.log_p.copy()
+    log_p = evidence.parameters.copy()
     log_p[0, 0] = np.log([1e-9, 1e-9, 1e-9, 1 - 3e-9])
     weight = np.where(np.arange(evidence.n_rows) == 0, 0.0, 1.0)
-    evidence = replace(evidence, log_p=log_p, weight=weight)
+    evidence = replace(evidence, parameters=log_p, weight=weight)
     a, b = (
         choose(Task(rule, e, 1.0), weighting, NAMES) for e in (evidence, evidence.take(weight > 0))
     )
@@ -256,7 +259,9 @@ def test_exact_zeros_are_refused_where_they_cannot_be(weighting):
 
 def test_exact_zeros_in_absent_outputs_mean_nothing():
     evidence = evidence_kind("missing")
-    absent = replace(evidence, log_p=np.where(np.isnan(evidence.log_p), -np.inf, evidence.log_p))
+    absent = replace(
+        evidence, parameters=np.where(np.isnan(evidence.parameters), -np.inf, evidence.parameters)
+    )
     for rule, weighting in PAIRS:
         if weighting.needs_positive:
             a, b = (choose(Task(rule, e), weighting, NAMES) for e in (evidence, absent))

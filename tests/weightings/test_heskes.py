@@ -23,19 +23,19 @@ SEEDS = pytest.mark.parametrize("seed", range(8))
 
 
 def divergences(evidence):
-    return mean_divergences(evidence.log_p, evidence.weight, evidence.present)
+    return mean_divergences(evidence.parameters, evidence.weight, evidence.present)
 
 
 def naive_divergences(evidence):
     """Σ_k (p_α − p_β)(ℓ_α − ℓ_β), pair by pair, row by row."""
-    m, n, _ = evidence.log_p.shape
+    m, n, _ = evidence.parameters.shape
     out = np.zeros((m, m))
     for a in range(m):
         for b in range(m):
             total = rows = 0.0
             for row in range(n):
                 if evidence.present is None or evidence.present[[a, b], row].all():
-                    x, y = evidence.log_p[a, row], evidence.log_p[b, row]
+                    x, y = evidence.parameters[a, row], evidence.parameters[b, row]
                     total += evidence.weight[row] * float((np.exp(x) - np.exp(y)) @ (x - y))
                     rows += evidence.weight[row]
             out[a, b] = total / rows if rows else 0.0
@@ -148,16 +148,16 @@ def test_the_solution_is_that_of_a_general_optimiser(seed):
 
 def test_the_expansion_is_good_where_models_are_close():
     """The third order is what is left: halving the differences divides the error by eight."""
-    base = make_evidence(3, m=1, n=200).log_p
+    base = make_evidence(3, m=1, n=200).parameters
     step = np.random.default_rng(4).normal(size=(3, 200, 4))
     w, wrong = np.array([0.5, 0.3, 0.2]), []
     for size in (0.2, 0.1):
         z = base + size * step
         evidence = replace(
-            make_evidence(3, n=200), log_p=z - np.log(np.exp(z).sum(-1, keepdims=True))
+            make_evidence(3, n=200), parameters=z - np.log(np.exp(z).sum(-1, keepdims=True))
         )
         losses, _ = estimated_losses(evidence)
-        pooled = np.tensordot(w, evidence.log_p, 1)
+        pooled = np.tensordot(w, evidence.parameters, 1)
         pooled -= np.log(np.exp(pooled).sum(-1, keepdims=True))
         actual = -evidence.outcomes.expectation(pooled).mean()
         wrong.append(abs(equation_5(losses, divergences(evidence), w) - actual))

@@ -9,7 +9,7 @@ from problems import make_evidence
 
 import opinionpool as op
 from opinionpool.errors import Status
-from opinionpool.families.categorical import mixed
+from opinionpool.families.floors import mixed
 from opinionpool.rules import RULES
 from opinionpool.rules.evidence import Outcomes
 from opinionpool.rules.objective import PooledLoss
@@ -29,11 +29,11 @@ def with_zeros(seed=0, *, missing=False, soft=False):
     """Evidence in which models give 0 to some cells, now and then to what happened."""
     rng = np.random.default_rng(seed)
     evidence = make_evidence(seed, m=3, n=60, k=4)
-    log_p = evidence.log_p.copy()
+    log_p = evidence.parameters.copy()
     log_p[rng.random(log_p.shape) < 0.1] = -np.inf
     log_p[:, :, 0] = np.maximum(log_p[:, :, 0], -5)  # never nothing at all
     log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)
-    changes = {"log_p": log_p}
+    changes = {"parameters": log_p}
     if soft:
         changes["outcomes"] = Outcomes(soft=rng.dirichlet(np.ones(4), 60))
     if missing:

@@ -96,20 +96,20 @@ def test_a_mask_without_absences_is_a_convex_problem(rule):
 def test_a_model_that_only_harms_is_left_out_where_others_answer(rule):
     """A jump at weight 0: whoever answers a row alone counts fully however light."""
     evidence = make_evidence(1, m=3, n=90, missing=0.0)
-    log_p = evidence.log_p.copy()
+    log_p = evidence.parameters.copy()
     rows, y = np.arange(90), evidence.outcomes.classes
     log_p[2] = np.log(0.98 / 3)
     log_p[2, rows, y] = np.log(0.02)  # always wrong
     present = np.ones((3, 90), dtype=bool)
     present[:2, :30] = False  # the wrong one answers these alone; the fallback is better
-    harmed = replace(evidence, log_p=log_p, present=present, fallback=np.full(4, -np.log(4)))
+    harmed = replace(evidence, parameters=log_p, present=present, fallback=np.full(4, -np.log(4)))
     choice = OPTIMAL.choose(Task(rule, harmed, 1.0, 0.0))
     assert choice.weights[2] == 0
     # Where it is right there, it is worth a weight that is all but nothing.
     log_p = log_p.copy()
     log_p[2, :30] = np.log(0.01 / 3)
     log_p[2, rows[:30], y[:30]] = np.log(0.99)
-    choice = OPTIMAL.choose(Task(rule, replace(harmed, log_p=log_p), 1.0, 0.0))
+    choice = OPTIMAL.choose(Task(rule, replace(harmed, parameters=log_p), 1.0, 0.0))
     assert 0 < choice.weights[2] < 1e-3
 
 

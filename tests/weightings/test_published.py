@@ -161,4 +161,4 @@ def test_a_real_set_with_zeros_is_not_fitted_by_accident():
     """Without a floor every bin is vetoed in hundreds of rows: the tests above need theirs."""
     zeros = load("flusight_2017-2018_wkahead")["probs"] <= 0
     assert (zeros.any(axis=0).all(axis=1)).sum() == 1168
-    assert_array_equal(real_evidence("flusight_2017-2018_wkahead", CLIP).log_p > -np.inf, True)
+    assert_array_equal(real_evidence("flusight_2017-2018_wkahead", CLIP).parameters > -np.inf, True)

@@ -21,11 +21,11 @@ def linear_weights(evidence: Evidence) -> np.ndarray:
 
 def with_a_row(evidence: Evidence, at_outcome: np.ndarray) -> Evidence:
     """Add a row in which what happened has these log-probabilities."""
-    row = np.full((evidence.n_models, 1, evidence.n_classes), -np.inf)
+    row = np.full((evidence.n_models, 1, evidence.n_parameters), -np.inf)
     row[:, 0, 0] = at_outcome
     row[:, 0, 1] = np.log1p(-np.exp(at_outcome))
     return Evidence(
-        np.concatenate([evidence.log_p, row], axis=1),
+        np.concatenate([evidence.parameters, row], axis=1),
         Outcomes(classes=np.append(evidence.outcomes.classes, 0)),
         np.append(evidence.weight, 1.0),
     )

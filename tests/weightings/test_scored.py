@@ -32,12 +32,12 @@ def mean(values, u):
 @pytest.mark.parametrize("k", [2, 4])
 def test_accuracy_brier_and_log_loss(k, weighted):
     evidence = make_evidence(0, k=k, weighted=weighted)
-    p, y, u = np.exp(evidence.log_p), evidence.outcomes.classes, evidence.weight
+    p, y, u = np.exp(evidence.parameters), evidence.outcomes.classes, evidence.weight
     right = p.argmax(axis=-1) == y
     assert_allclose(weights("accuracy", evidence), shares(mean(right, u)), rtol=1e-12)
     brier = mean(((p - np.eye(k)[y]) ** 2).sum(axis=-1), u)
     assert_allclose(weights("brier", evidence), shares(1 / brier), rtol=1e-12)
-    lost = mean(-evidence.log_p[:, np.arange(len(y)), y], u)
+    lost = mean(-evidence.parameters[:, np.arange(len(y)), y], u)
     assert_allclose(weights("log-loss", evidence), shares(1 / lost), rtol=1e-12)
 
 
@@ -48,7 +48,7 @@ def test_auc_is_that_of_scikit_learn(k, weighted, ties):
     metrics = pytest.importorskip("sklearn.metrics")
     evidence = make_evidence(1, n=80, k=k, weighted=weighted)
     if ties:
-        evidence = replace(evidence, log_p=np.round(evidence.log_p, 1))
+        evidence = replace(evidence, parameters=np.round(evidence.parameters, 1))
     y, u = evidence.outcomes.classes, evidence.weight
     expected = [
         np.mean(
@@ -57,16 +57,16 @@ def test_auc_is_that_of_scikit_learn(k, weighted, ties):
                 for c in ([1] if k == 2 else range(k))
             ]
         )
-        for z in evidence.log_p
+        for z in evidence.parameters
     ]
     assert_allclose(weights("auc", evidence), shares(expected), rtol=1e-12)
 
 
 def test_auc_leaves_out_classes_that_never_happened():
     evidence = make_evidence(1, n=80, k=3)
-    more = np.concatenate([evidence.log_p, np.full((3, 80, 1), -40.0)], axis=-1)
+    more = np.concatenate([evidence.parameters, np.full((3, 80, 1), -40.0)], axis=-1)
     assert_allclose(
-        weights("auc", replace(evidence, log_p=more)), weights("auc", evidence), rtol=1e-14
+        weights("auc", replace(evidence, parameters=more)), weights("auc", evidence), rtol=1e-14
     )
     with pytest.raises(InputError, match=r"the metric gave .nan"):
         weights("auc", replace(evidence, outcomes=Outcomes(classes=np.zeros(80, int))))
@@ -85,7 +85,7 @@ def test_soft_labels_are_that_many_hard_ones(metric):
     hard = replace(twice, outcomes=Outcomes(classes=np.r_[first, second]))
     found = weights(metric, replace(evidence, outcomes=Outcomes(soft=soft)))
     if metric == "brier":  # squares are not linear in the label: less by its variance
-        squares = ((np.exp(evidence.log_p) - soft) ** 2).sum(axis=-1).mean(axis=-1)
+        squares = ((np.exp(evidence.parameters) - soft) ** 2).sum(axis=-1).mean(axis=-1)
         assert_allclose(found, shares(1 / squares), rtol=1e-12)
     else:
         assert_allclose(found, weights(metric, hard), rtol=1e-12)
@@ -95,7 +95,7 @@ def test_soft_labels_are_that_many_hard_ones(metric):
 def test_models_are_scored_on_the_rows_they_answered(metric):
     evidence = make_evidence(3, n=60, missing=0.3)
     one_by_one = [
-        METRICS[metric](e.log_p[0], e.outcomes, e.weight)
+        METRICS[metric](e.parameters[0], e.outcomes, e.weight)
         for e in (evidence.models([model]).take(evidence.present[model]) for model in range(3))
     ]
     assert_allclose(weights(metric, evidence), shares(one_by_one), rtol=1e-13)
@@ -104,11 +104,11 @@ def test_models_are_scored_on_the_rows_they_answered(metric):
 @pytest.mark.parametrize("metric", METRICS)
 def test_rows_of_weight_zero_are_no_rows(metric):
     evidence = make_evidence(3, n=60)
-    log_p = evidence.log_p.copy()
+    log_p = evidence.parameters.copy()
     y = evidence.outcomes.classes[0]
     log_p[0, 0] = np.where(np.arange(4) == y, -np.inf, np.log(1 / 3))
     counted = np.arange(60) > 0
-    evidence = replace(evidence, log_p=log_p, weight=counted.astype(float))
+    evidence = replace(evidence, parameters=log_p, weight=counted.astype(float))
     assert_array_equal(weights(metric, evidence), weights(metric, evidence.take(counted)))
 
 

@@ -22,8 +22,8 @@ every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
 def tempered(rule, evidence, w, beta):
     """The pool as evidence of a single model."""
-    pooled = rule.pooled(w, evidence.log_p, evidence.present)
-    return replace(evidence, log_p=log_softmax(beta * pooled)[None], present=None)
+    pooled = rule.pooled(w, evidence.parameters, evidence.present)
+    return replace(evidence, parameters=log_softmax(beta * pooled)[None], present=None)
 
 
 @every_rule
@@ -60,8 +60,8 @@ def test_after_a_joint_fit_the_best_further_temperature_is_one(seed, kind):
     assert choice.status is Status.CONVERGED
     again = fit_temperature(log, evidence, choice.weights, 0.0, closure=True)
     assert again.v[0] == pytest.approx(choice.inverse_temperature, rel=1e-4)
-    pooled = log.pooled(choice.weights, evidence.log_p, closure=True)
-    itself = replace(evidence, log_p=log_softmax(choice.inverse_temperature * pooled)[None])
+    pooled = log.pooled(choice.weights, evidence.parameters, closure=True)
+    itself = replace(evidence, parameters=log_softmax(choice.inverse_temperature * pooled)[None])
     further = fit_temperature(log, itself, np.ones(1), 0.0)
     assert further.v[0] == pytest.approx(1, rel=1e-4)
 

@@ -17,6 +17,7 @@ def apply(
     pool: o.PoolFile,
     /,
     *models: o.ModelFiles,
+    quantiles: o.Quantiles = None,
     output: TableOutput = None,
     talk: Talk = TALK,
 ) -> None:
@@ -43,4 +44,4 @@ def apply(
         "temperature": the_pool.temperature,
         "weights": the_pool.weights,
     }
-    hand_out(known, pooled, facts, output, talk)
+    hand_out(known, pooled, facts, output, talk, o.shares_of(quantiles))

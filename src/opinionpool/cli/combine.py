@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..combine import combine_aligned
-from ..options import check_kinds
+from ..options import check_kinds, named_family
 from ..predictions import Reading as HowToRead
 from ..predictions import gather
 from ..weightings.given import normalised_weights
@@ -36,6 +36,7 @@ def combine(
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
     fallback: o.Fallback = "uniform",
+    quantiles: o.Quantiles = None,
     reading: o.Reading = o.AS_FOUND,
     output: TableOutput = None,
     talk: Talk = TALK,
@@ -43,7 +44,7 @@ def combine(
     """Pool predictions with given or equal weights; no labels needed.
 
     The result has a column id, where the models have one, and one column of
-    probabilities per class.
+    probabilities per class; for Gaussians mean and variance.
 
     For example:
       opinionpool combine a.csv b.csv -o pooled.csv
@@ -54,7 +55,8 @@ def combine(
     given = None if weights is None else o.weights_of(weights)
     how = reading.keywords()
     with Working("reading the predictions", quiet=talk.quiet) as progress:
-        known = gather(files, HowToRead(**how)).predictions
+        family = named_family(how.pop("family"))
+        known = gather(files, HowToRead(**how, family=family)).predictions
         check_kinds(how["kind"], known)
         progress("pooling")
         pooled = combine_aligned(
@@ -71,4 +73,4 @@ def combine(
         "temperature": float(temperature),
         "weights": normalised_weights(given, known.names),
     }
-    hand_out(known, pooled, facts, output, talk)
+    hand_out(known, pooled, facts, output, talk, o.shares_of(quantiles))

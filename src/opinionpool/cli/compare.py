@@ -21,6 +21,15 @@ def compare(
     *models: o.ModelFiles,
     labels: o.Labels = None,
     sample_weight: o.SampleWeight = None,
+    thorough: Annotated[
+        bool,
+        Parameter(
+            group=o.POOLING,
+            negative="",
+            show_default=False,
+            help="Try the slower and the less common ways as well.",
+        ),
+    ] = False,
     folds: Annotated[
         int, Parameter(group=o.POOLING, converter=o.whole, help="How many tests.")
     ] = 5,
@@ -44,6 +53,7 @@ def compare(
         Parameter(group=o.POOLING, help="Seconds after which no further candidate is started."),
     ] = TIME_LIMIT,
     penalty: o.Penalty = "auto",
+    calibrate: o.Calibrate = None,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -58,7 +68,8 @@ def compare(
 
     Compares the best single model, uniform, greedy and optimal weights under
     either rule, with and without a temperature. Recommends the simplest one
-    that is within a standard error of the best.
+    that is within a standard error of the best. With --thorough also scores,
+    pseudo-BMA+, Heskes' programme, resampled weights and learned floors.
 
     For example:
       opinionpool compare a.csv b.csv --labels labels.csv -o pool.json
@@ -71,6 +82,7 @@ def compare(
             files,
             labels,
             sample_weight=sample_weight,
+            thorough=thorough,
             folds=folds,
             groups=group,
             time=time,
@@ -79,6 +91,7 @@ def compare(
             penalty=o.word_or_number(penalty),
             missing=missing,
             fallback=fallback,
+            calibrate=calibrate,
             seed=seed,
             progress=progress,
             **reading.keywords(),

@@ -26,6 +26,22 @@ def fit(
     penalty: o.Penalty = "auto",
     metric: o.Metric = None,
     resample: o.Resample = 0,
+    confidence: Annotated[
+        str | None,
+        Parameter(
+            group=o.POOLING,
+            help="For '--weighting confidence': the column of every model's table that holds its "
+            "confidence in [0, 1]; without it, how far from uniform its probabilities are.",
+        ),
+    ] = None,
+    calibrate: o.Calibrate = None,
+    scaling: Annotated[
+        str | None,
+        Parameter(
+            group=o.POOLING,
+            help="'vector': scale and shift each class's pooled log-probability, after all else.",
+        ),
+    ] = None,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -59,6 +75,9 @@ def fit(
             fallback=fallback,
             metric=metric,
             resample=resample,
+            confidence=confidence,
+            calibrate=calibrate,
+            scaling=scaling,
             seed=seed,
             **reading.keywords(),
         )

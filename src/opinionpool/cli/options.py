@@ -78,6 +78,13 @@ Resample = Annotated[
         help="Average the optimal weights over this many row bootstraps; 0 for none.",
     ),
 ]
+Calibrate = Annotated[
+    str | None,
+    Parameter(
+        group=POOLING,
+        help="'temperature': fit every model a temperature of its own before pooling.",
+    ),
+]
 SampleWeight = Annotated[
     str | None,
     Parameter(
@@ -111,6 +118,10 @@ Fallback = Annotated[
         help="What a row gets that nobody answered: 'uniform', 'error', or with labels 'prior'.",
     ),
 ]
+Quantiles = Annotated[
+    str | None,
+    Parameter(group=POOLING, help="For Gaussians: quantiles to add as columns: 0.05,0.5,0.95."),
+]
 
 
 @Parameter(name="*")
@@ -118,12 +129,21 @@ Fallback = Annotated[
 class Reading:
     """How the numbers in the files are to be read."""
 
+    family: Annotated[
+        str,
+        Parameter(
+            group=READING,
+            help="What is predicted: categorical (one column per class), gaussian (mean, and "
+            "variance or std), variance (of residuals of mean zero).",
+        ),
+    ] = "categorical"
     kind: Annotated[
         str,
         Parameter(
             group=READING,
             help="What they are: logits, probabilities, log-probabilities, auto; one word, or "
-            "by model: a=logits,b=probabilities.",
+            "by model: a=logits,b=probabilities. For Gaussians whether an unnamed last column is "
+            "a variance or a std.",
         ),
     ] = "auto"
     classes: Annotated[
@@ -147,6 +167,7 @@ class Reading:
     def keywords(self) -> dict[str, Any]:
         """Return them as the library's keyword arguments."""
         return {
+            "family": self.family,
             "kind": by_model(self.kind, "kind") if "=" in self.kind else self.kind,
             "classes": None if self.classes is None else listed(self.classes),
             "positive": self.positive,
@@ -175,6 +196,17 @@ def word_or_number(text: str) -> Any:
 def listed(text: str) -> list[str]:
     """Split a comma list."""
     return [part.strip() for part in text.split(",")]
+
+
+def shares_of(quantiles: str | None) -> list[float]:
+    """Read quantiles' probabilities."""
+    shares = []
+    for part in [] if quantiles is None else listed(quantiles):
+        share = word_or_number(part)
+        if not isinstance(share, float) or not 0 < share < 1:
+            raise InputError(f"--quantiles: found {part!r}, expected numbers between 0 and 1")
+        shares.append(share)
+    return shares
 
 
 def by_model(text: str, option: str, value: Callable[[str], Any] = str) -> dict[str, Any]:

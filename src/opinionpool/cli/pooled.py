@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import OutputError
+from ..distributions import variance_of
+from ..errors import InputError, OutputError
 from ..pooling import Pooled
 from ..predictions import Predictions
 from ..predictions.classes import class_text
 from ..report import pooled_text
+from ..rules import RULES
 from .output import Talk, write_csv, write_json
 from .progress import Working
 
@@ -23,8 +25,9 @@ def hand_out(
     facts: Mapping[str, Any],
     output: Path | None,
     talk: Talk,
+    quantiles: Sequence[float] = (),
 ) -> None:
-    """Write or print pooled probabilities, and say what was done.
+    """Write or print what was pooled, and say what was done.
 
     Parameters
     ----------
@@ -38,13 +41,18 @@ def hand_out(
         Where to write; None prints the probabilities themselves.
     talk
         In which form to print.
+    quantiles
+        Probabilities of quantiles to add, for families of densities.
     """
-    probabilities = pooled.probabilities(predictions.dtype)
+    columns = _columns(predictions, pooled, quantiles)
+    variance = variance_of(RULES[facts["rule"]], predictions.family)
     result: dict[str, Any] = {
         "models": list(predictions.names),
         "kinds": list(predictions.kinds),
+        "family": predictions.family.name,
         "classes": list(predictions.classes),
         **facts,
+        **({"variance": variance} if variance else {}),
         "rows": pooled.touched,
         "output": None if output is None else str(output),
     }
@@ -52,20 +60,32 @@ def hand_out(
         from ..io import write
 
         with Working(f"writing {output}", quiet=talk.quiet):
-            write(output, _columns(predictions, probabilities))
+            write(output, columns)
         talk.result(result, pooled_text(result))
     elif talk.json:
         ids = None if predictions.ids is None else predictions.ids.tolist()
-        write_json({**result, "ids": ids, "probabilities": probabilities}, compact=True)
+        if predictions.family.columns:
+            cells: dict[str, Any] = {"predictions": {k: c for k, c in columns.items() if k != "id"}}
+        else:
+            cells = {"probabilities": pooled.shown(predictions.dtype)}
+        write_json({**result, "ids": ids, **cells}, compact=True)
     else:
-        write_csv(_columns(predictions, probabilities))
+        write_csv(columns)
         talk.remark(pooled_text(result))
 
 
-def _columns(predictions: Predictions, probabilities: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    names = [class_text(c) for c in predictions.classes]
+def _columns(
+    predictions: Predictions, pooled: Pooled, quantiles: Sequence[float]
+) -> dict[str, NDArray[Any]]:
+    names = [class_text(c) for c in predictions.columns]
+    shown = pooled.shown(predictions.dtype)
     columns = {} if predictions.ids is None else {"id": predictions.ids}
     if "id" in names and columns:
         raise OutputError("a class is called 'id', the name of the column of ids: rename the class")
-    columns.update({name: probabilities[:, k] for k, name in enumerate(names)})
+    columns.update({name: shown[:, k] for k, name in enumerate(names)})
+    if quantiles and pooled.distribution is None:
+        raise InputError("--quantiles: classes have none; leave it out")
+    for q in quantiles:
+        assert pooled.distribution is not None
+        columns[f"q{q:g}"] = pooled.distribution.quantile(q).astype(predictions.dtype)
     return columns

@@ -35,15 +35,27 @@ def score(
             help="Without a pool: 'veto' (exact zeros stay, the default), 'auto', or a number.",
         ),
     ] = None,
+    ordered: Annotated[
+        bool,
+        Parameter(
+            group=o.READING,
+            negative="",
+            show_default=False,
+            help="The classes are in their order: add the ranked probability score. --classes, "
+            "or the columns of the first file, say which order.",
+        ),
+    ] = False,
     reading: o.Reading = o.AS_FOUND,
     talk: Talk = TALK,
 ) -> None:
     """Score every model, and a pool, against labels.
 
-    Negative log-likelihood, Brier score, accuracy and calibration error.
+    Negative log-likelihood, Brier score and what it is made of, accuracy and
+    calibration error; for classes in an order the ranked probability score.
 
     For example:
       opinionpool score a.csv b.csv --labels labels.csv --pool pool.json
+      opinionpool score a.csv --labels labels.csv --ordered --classes low,mid,high
     """
     files = model_files(models)
     if pool is not None and (floor is not None or reading != o.AS_FOUND):
@@ -59,6 +71,7 @@ def score(
             sample_weight=sample_weight,
             pool=the_pool,
             floor="veto" if floor is None else o.word_or_number(floor),
+            ordered=ordered,
             **reading.keywords(),
         )
     talk.result(result, scores_text(result))

@@ -23,8 +23,7 @@ def decomposition(
     untempered = average - spread
     if np.isinf(average):
         # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
-        pooled = rule.pooled(weights, evidence.log_p, evidence.present)
-        untempered = -float(u @ evidence.outcomes.expectation(pooled))
+        untempered = float(u @ rule.row_losses(weights, 1.0, evidence, closure=False))
     return {
         "average_error": average,
         "ambiguity": spread,

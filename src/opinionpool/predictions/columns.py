@@ -9,7 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import AlignmentError, InputError, LabelError
+from ..families import CATEGORICAL, Family
 from .classes import Label, aligned_columns, class_text, plain, sorted_labels, unnamed_classes
+from .confidence import Scores
 from .table import Table
 
 Kinds = str | Mapping[str, str | None]
@@ -23,6 +25,8 @@ class Reading:
     classes: Sequence[object] | None = None
     positive: object = None
     renormalise: bool = False
+    family: Family = CATEGORICAL
+    confidence: Scores | None = None
 
 
 def classes_of(

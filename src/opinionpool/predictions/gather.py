@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, LabelError, warn
 from ..memory import require
-from .classes import class_text
+from . import gaussians
+from .classes import Label, class_text
 from .columns import Kinds, Reading, classes_of
+from .confidence import take_scores
 from .inputs import GiveBack, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
@@ -60,48 +62,83 @@ def gather(
     own_labels
         Whether to use labels that a table brought along when ``y`` is None.
     """
-    tables, give_back, one_row = tables_of(inputs, row=row)
+    pairs = len(reading.family.columns) == 2
+    tables, give_back, one_row = tables_of(inputs, row=row, pairs=pairs)
     for table in tables.values():
         if table.values.shape[0] == 0:
             raise InputError(f"{table.where}: found zero rows, expected at least one")
         if table.values.shape[1] == 0:
-            raise InputError(f"{table.where}: found zero classes, expected at least two")
+            raise InputError(f"{table.where}: found zero columns, expected at least one")
+    scores = None
+    if reading.confidence is not None:
+        tables, scores = take_scores(tables, reading.confidence)
     raw = read_labels(y) if y is not None else None
     alignment = align(tables)
     if raw is None and own_labels:
         raw = _own(tables, alignment)
-    hard = None if raw is None else raw.hard_values()
-    classes, order = classes_of(tables, reading, hard)
-    m, n, k = len(tables), alignment.n_rows, len(classes)
-    require(3 * 8 * m * n * k, f"the predictions of {m} models for {n} rows and {k} classes")
-    kinds = _kinds_asked(tables, reading.kind)
-    log_p = np.empty((m, n, k))
+    read, classes = _reader(tables, reading, raw)
+    m, n, size = len(tables), alignment.n_rows, len(classes) or 2
+    require(3 * 8 * m * n * size, f"the predictions of {m} models for {n} rows and {size} columns")
+    parameters = np.empty((m, n, size))
     present = np.empty((m, n), dtype=bool)
     used: list[str | None] = []
-    for i, (name, table) in enumerate(tables.items()):
-        own, kind = _model_log_p(table, kinds[name], order[i], reading)
+    for i, name in enumerate(tables):
+        own, kind = read(name)
         position = alignment.positions[i]
-        log_p[i] = own[position]
-        present[i] = ~np.isnan(log_p[i, :, 0])
-        log_p[i, position < 0] = np.nan
+        parameters[i] = own[position]
+        present[i] = ~np.isnan(parameters[i, :, -1])
+        parameters[i, position < 0] = np.nan
         present[i, position < 0] = False
         used.append(kind)
+    confidence = None
+    if scores is not None:
+        positions = zip(tables, alignment.positions, strict=True)
+        confidence = np.stack([scores[name][position] for name, position in positions])
+        confidence[~present] = np.nan
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
         tuple(tables),
-        tuple(classes),
-        log_p,
+        classes,
+        parameters,
         None if present.all() else present,
         tuple(used),
         alignment.ids,
         np.dtype(np.float32 if narrow else np.float64),
+        reading.family,
+        confidence,
     )
     found = None
     if raw is not None:
         index = next((t.index for t in tables.values() if t.index is not None), None)
-        found = targets(raw, tuple(classes), n, alignment.ids, index, sample_weight)
+        found = targets(raw, classes if classes else None, n, alignment.ids, index, sample_weight)
         _warn_if_one_class(found)
     return Gathered(predictions, found, give_back, one_row, tables)
+
+
+#: One model's parameters (N, P) and kind, by its name.
+Reader = Callable[[str], tuple[NDArray[np.float64], str | None]]
+
+
+def _reader(
+    tables: Mapping[str, Table], reading: Reading, raw: RawLabels | None
+) -> tuple[Reader, tuple[Label, ...]]:
+    """Return what reads each model's table, and the classes; none where the family has none."""
+    if not reading.family.columns:
+        hard = None if raw is None else raw.hard_values()
+        classes, order = classes_of(tables, reading, hard)
+        kinds = _kinds_asked(tables, reading.kind, checked_kind)
+        columns = dict(zip(tables, order, strict=True))
+        return (
+            lambda name: _model_log_p(tables[name], kinds[name], columns[name], reading),
+            tuple(classes),
+        )
+    for option, value in (("classes", reading.classes), ("positive", reading.positive)):
+        if value is not None:
+            raise InputError(f"{option}: {reading.family.name} predictions have no classes")
+    if reading.renormalise:
+        raise InputError(f"renormalise: {reading.family.name} predictions have no sums")
+    spreads = _kinds_asked(tables, reading.kind, gaussians.checked_kind)
+    return (lambda name: gaussians.read_moments(tables[name], reading.family, spreads[name])), ()
 
 
 def _own(tables: Mapping[str, Table], alignment: Alignment) -> RawLabels | None:
@@ -141,10 +178,12 @@ def _model_log_p(
     return (log_p if order is None else log_p[:, order]), found
 
 
-def _kinds_asked(tables: Mapping[str, Table], kind: Kinds) -> dict[str, str]:
+def _kinds_asked(
+    tables: Mapping[str, Table], kind: Kinds, checked: Callable[[object], str]
+) -> dict[str, str]:
     if not isinstance(kind, Mapping):
-        return dict.fromkeys(tables, checked_kind(kind))
-    return {name: checked_kind(kind.get(name) or "auto") for name in tables}
+        return dict.fromkeys(tables, checked(kind))
+    return {name: checked(kind.get(name) or "auto") for name in tables}
 
 
 def _warn_if_one_class(found: Targets) -> None:

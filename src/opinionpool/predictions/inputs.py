@@ -16,8 +16,13 @@ from .table import Table, array_table, source_of
 GiveBack = Callable[[NDArray[Any], tuple[Label, ...], NDArray[Any] | None], Any]
 
 
-def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], GiveBack, bool]:
-    """Turn inputs into one table per model, by name in order; say if all were single rows."""
+def tables_of(
+    inputs: object, *, row: bool = False, pairs: bool = False
+) -> tuple[dict[str, Table], GiveBack, bool]:
+    """Turn inputs into one table per model, by name in order; say if all were single rows.
+
+    With ``pairs`` a model's outputs may be a tuple of two vectors, its columns.
+    """
     source = source_of(inputs)
     if source is not None:
         return source.tables(None, inputs), _giver(inputs), False
@@ -36,11 +41,23 @@ def tables_of(inputs: object, *, row: bool = False) -> tuple[dict[str, Table], G
         if source is not None:
             found = source.tables(given if source.names_itself else name, value)
         else:
+            if pairs and isinstance(value, tuple) and len(value) == 2 and np.ndim(value[0]) == 1:
+                value = _paired(value, name)
             found = {name: array_table(value, f"model {name!r}", row=row)}
         distinct_names([*tables, *found])
         tables.update(found)
     one_row = row and all(_is_vector(value) for _, value in named)
     return tables, _giver(named[0][1]), one_row
+
+
+def _paired(columns: tuple[Any, Any], name: str) -> NDArray[Any]:
+    first, second = (np.asarray(column) for column in columns)
+    if first.shape != second.shape:
+        raise InputError(
+            f"model {name!r}: found two columns of shapes {first.shape} and {second.shape}; "
+            "expected one number per row in each"
+        )
+    return np.stack([first, second], axis=1)
 
 
 def _unnamed(inputs: object) -> list[tuple[str | None, Any]]:

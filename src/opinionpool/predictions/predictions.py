@@ -1,4 +1,4 @@
-"""Predictions: aligned, normalised log-probabilities of several models, frozen."""
+"""Predictions: aligned distributions of several models, frozen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..families.categorical import floored
+from ..families import CATEGORICAL, Family
+from ..families.floors import floored
 from .classes import Label
 
 Array = NDArray[np.float64]
@@ -16,14 +17,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What M models said of N rows and K classes.
+    """What M models said of N rows.
 
     Attributes
     ----------
     names, classes
-        Of the models and of the columns.
-    log_p
-        (M, N, K) normalised log-probabilities, −inf for exact zeros, NaN where absent.
+        Of the models; of the classes, none where the family has no classes.
+    parameters
+        (M, N, P) of the distributions, NaN where absent: normalised log-probabilities of K
+        classes, −inf for exact zeros, or mean and variance.
     present
         (M, N) who answered what; None when everybody answered everything.
     kinds
@@ -32,34 +34,45 @@ class Predictions:
         (N,) row ids, or None where rows have none.
     dtype
         Of results: float32 when all inputs are, else float64.
+    family
+        What is predicted.
+    confidence
+        (M, N) scores in [0, 1] that came with the predictions, NaN where absent; or None.
     """
 
     names: tuple[str, ...]
     classes: tuple[Label, ...]
-    log_p: Array
+    parameters: Array
     present: NDArray[np.bool_] | None
     kinds: tuple[str | None, ...]
     ids: NDArray[Any] | None = None
     dtype: np.dtype[Any] = np.dtype(np.float64)  # noqa: RUF009 - a dtype is immutable
+    family: Family = CATEGORICAL
+    confidence: Array | None = None
 
     @property
     def n_models(self) -> int:
         """Number of models."""
-        return int(self.log_p.shape[0])
+        return int(self.parameters.shape[0])
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return int(self.log_p.shape[1])
+        return int(self.parameters.shape[1])
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return int(self.log_p.shape[2])
+    def n_parameters(self) -> int:
+        """Number of parameters of a distribution: of classes, for categorical ones."""
+        return int(self.parameters.shape[2])
+
+    @property
+    def columns(self) -> tuple[Label, ...]:
+        """Names of what a result has per row."""
+        return self.classes or self.family.columns
 
     def n_zeros(self) -> int:
         """Count exact zeros, the cells that a logarithmic pool cannot do without a floor for."""
-        return int(np.isneginf(self.log_p).sum())
+        return int(np.isneginf(self.parameters).sum())
 
     def rows_with_missing(self) -> int:
         """Count rows in which some but not all models answered."""
@@ -73,10 +86,10 @@ class Predictions:
 
     def with_zeros_raised(self, epsilon: float) -> Predictions:
         """Floor the rows that hold an exact zero of any model."""
-        rows = np.isneginf(self.log_p).any(axis=(0, 2))
-        log_p = self.log_p.copy()
-        log_p[:, rows] = floored(log_p[:, rows], epsilon)
-        return replace(self, log_p=log_p)
+        rows = np.isneginf(self.parameters).any(axis=(0, 2))
+        parameters = self.parameters.copy()
+        parameters[:, rows] = floored(parameters[:, rows], epsilon)
+        return replace(self, parameters=parameters)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """Return some rows."""
@@ -84,7 +97,9 @@ class Predictions:
         if present is not None and present.all():
             present = None
         ids = None if self.ids is None else self.ids[rows]
-        return replace(self, log_p=self.log_p[:, rows], present=present, ids=ids)
+        c = None if self.confidence is None else self.confidence[:, rows]
+        parameters = self.parameters[:, rows]
+        return replace(self, parameters=parameters, present=present, ids=ids, confidence=c)
 
     def models(self, order: list[int | None], names: tuple[str, ...]) -> Predictions:
         """Return models in another order; None stands for one that answered nothing."""
@@ -92,14 +107,17 @@ class Predictions:
             return self
         here = np.array([i is not None for i in order])
         chosen = [i if i is not None else 0 for i in order]
-        log_p = self.log_p[chosen]
-        log_p[~here] = np.nan
-        given = np.ones(self.log_p.shape[:2], dtype=bool) if self.present is None else self.present
+        parameters = self.parameters[chosen]
+        parameters[~here] = np.nan
+        everyone = np.ones(self.parameters.shape[:2], dtype=bool)
+        given = everyone if self.present is None else self.present
         present = given[chosen] & here[:, None]
+        c = None if self.confidence is None else self.confidence[chosen]
         return replace(
             self,
             names=names,
-            log_p=log_p,
+            parameters=parameters,
             present=None if present.all() else present,
             kinds=tuple(None if i is None else self.kinds[i] for i in order),
+            confidence=c,
         )

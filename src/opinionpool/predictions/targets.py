@@ -61,13 +61,16 @@ class Targets:
 
 def targets(
     raw: RawLabels,
-    classes: tuple[Label, ...],
+    classes: tuple[Label, ...] | None,
     n_rows: int,
     ids: NDArray[Any] | None,
     index: NDArray[Any] | None,
     sample_weight: object = None,
 ) -> Targets:
-    """Align labels with predictions and check them. Raises LabelError, AlignmentError."""
+    """Align labels with predictions and check them. Raises LabelError, AlignmentError.
+
+    Without classes the labels are real numbers.
+    """
     rows, unpredicted = _placed(raw, n_rows, ids, index)
     known = raw.known() & (rows >= 0)
     weight = _weights(sample_weight, raw)
@@ -79,7 +82,9 @@ def targets(
     if not len(source_rows):
         raise LabelError(f"{raw.where}: no row has a label, a prediction and a positive weight")
     values = raw.values[source_rows]
-    if raw.soft:
+    if classes is None:
+        outcomes = Outcomes(values=_real(values, raw, source_rows + raw.first_row))
+    elif raw.soft:
         outcomes = Outcomes(soft=_soft(values, raw, classes, source_rows + raw.first_row))
     else:
         named = source_rows + raw.first_row
@@ -112,6 +117,35 @@ def _placed(
         )
     check_index(index, raw.index, raw.where)
     return np.arange(n_rows), 0
+
+
+def _real(values: NDArray[Any], raw: RawLabels, rows: NDArray[np.int64]) -> Array:
+    """Return labels that are numbers."""
+    if values.ndim != 1:
+        raise LabelError(
+            f"{raw.where}: found {values.shape[1]} columns of labels, expected one number per row"
+        )
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError):
+        row = next(i for i, v in enumerate(values.tolist()) if not _is_number(v))
+        raise LabelError(
+            f"{raw.where}, row {rows[row]}: found {values[row]!r}, expected a number"
+        ) from None
+    if not np.isfinite(numbers).all():
+        row = int((~np.isfinite(numbers)).argmax())
+        raise LabelError(
+            f"{raw.where}, row {rows[row]}: found {numbers[row]}, expected a finite number"
+        )
+    return numbers
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _soft(

@@ -7,5 +7,13 @@ from .demo import demo_text
 from .pool import pool_text
 from .pooled import pooled_text
 from .scores import scores_text
+from .threshold import threshold_text
 
-__all__ = ["comparison_text", "demo_text", "pool_text", "pooled_text", "scores_text"]
+__all__ = [
+    "comparison_text",
+    "demo_text",
+    "pool_text",
+    "pooled_text",
+    "scores_text",
+    "threshold_text",
+]

@@ -24,9 +24,13 @@ def pool_text(pool: Mapping[str, Any], sentence: str, *, notes: tuple[str, ...] 
     notes
         Lines for the end: where it was saved.
     """
+    what = (
+        count(len(pool["classes"]), "class", "classes")
+        if pool["classes"]
+        else f"{pool['family']} predictions"
+    )
     lines = [
-        f"Pool of {count(len(pool['models']), 'model')} for "
-        f"{count(len(pool['classes']), 'class', 'classes')}",
+        f"Pool of {count(len(pool['models']), 'model')} for {what}",
         "",
         *facts(_facts(pool, sentence)),
         "",
@@ -50,10 +54,11 @@ def _facts(pool: Mapping[str, Any], sentence: str) -> dict[str, str]:
         "rule": pool["rule"],
         "weighting": pool["weighting"],
         "temperature": f"{short(pool['temperature'])}{_sharper(pool['temperature'])}",
+        **_steps(pool),
         "loss": f"{figure(pool['loss'])} nats per row, on the {fitted:,} rows of the fit",
         "gap": f"{short(pool['gap'])} nats per row",
         "status": f"{pool['status']}: {sentence}",
-        "floor": _floor(pool),
+        **({"floor": _floor(pool)} if pool["classes"] else {}),
         "missing": f"{settings['missing']}; a row nobody answered: {settings['fallback']}",
     }
     left = {
@@ -64,10 +69,24 @@ def _facts(pool: Mapping[str, Any], sentence: str) -> dict[str, str]:
     }
     if any(left.values()):
         found["rows"] = ", ".join(f"{n:,} {what}" for what, n in left.items() if n)
-    found["classes"] = _classes(pool["classes"])
+    if pool["classes"]:
+        found["classes"] = _classes(pool["classes"])
     if pool["fingerprint"]:
         found["fingerprint"] = pool["fingerprint"][:12]
     return found
+
+
+def _steps(pool: Mapping[str, Any]) -> dict[str, str]:
+    """Say what is done beside pooling."""
+    said = {}
+    if pool.get("gamma") is not None:
+        said["confidence"] = f"to the power {short(pool['gamma'])} in each row's weights"
+    if pool.get("model_temperatures") is not None:
+        own = zip(pool["models"], pool["model_temperatures"], strict=True)
+        said["calibration"] = "own temperatures " + ", ".join(f"{m}: {short(t)}" for m, t in own)
+    if pool.get("vector") is not None:
+        said["scaling"] = "vector: a factor and an offset per class, after pooling"
+    return said
 
 
 def _sharper(temperature: object) -> str:

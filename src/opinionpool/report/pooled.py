@@ -13,7 +13,7 @@ def pooled_text(result: Mapping[str, Any]) -> str:
     rows = result["rows"]
     said = {
         "rows": f"{rows['rows']:,}",
-        "classes": f"{len(result['classes']):,}",
+        **_what(result),
         "kinds": _kinds(result["models"], result["kinds"]),
     }
     if rows["rows_with_missing"]:
@@ -27,6 +27,12 @@ def pooled_text(result: Mapping[str, Any]) -> str:
         f"({result['rule']} rule, T = {short(result['temperature'])})"
     )
     return "\n".join([*paragraph(head), *facts(said)])
+
+
+def _what(result: Mapping[str, Any]) -> dict[str, str]:
+    if "variance" in result:
+        return {"family": result["family"], "variance": result["variance"]}
+    return {"classes": f"{len(result['classes']):,}"}
 
 
 def _kinds(models: list[str], kinds: list[str | None]) -> str:

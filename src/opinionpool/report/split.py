@@ -12,6 +12,7 @@ _PARTS = (
     ("average_error", "  average error of its models"),
     ("ambiguity", "− ambiguity (their disagreement)"),
     ("temperature_gain", "− gain of the temperature"),
+    ("scaling_gain", "− gain of scaling the classes"),
     ("loss", "= loss of the pool"),
 )
 

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families import CATEGORICAL
+from ..families.base import Family, Sums
 from .evidence import Evidence
+
+__all__ = ["AnyRule", "Rule", "Sums", "answering"]
 
 Array = NDArray[np.float64]
 BlockT = TypeVar("BlockT")
-
-
-@dataclass(frozen=True)
-class Sums:
-    """A loss summed over rows: value, gradient (M,), curvature (M, M), and a bound's material.
-
-    ``reach`` is whatever (M,) sums :meth:`Rule.excess` turns into a tighter certificate.
-    """
-
-    value: float
-    gradient: Array
-    curvature: Array
-    reach: Array
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.value + other.value,
-            self.gradient + other.gradient,
-            self.curvature + other.curvature,
-            self.reach + other.reach,
-        )
-
-    def per_row(self, n: float) -> Sums:
-        """Return the mean over rows of total weight ``n``."""
-        return Sums(self.value / n, self.gradient / n, self.curvature / n, self.reach / n)
 
 
 class Rule(ABC, Generic[BlockT]):
@@ -54,22 +32,31 @@ class Rule(ABC, Generic[BlockT]):
     name: ClassVar[str]
     #: Whether the temperature is fitted together with the weights, as ``v = w/T``.
     joint_temperature: ClassVar[bool]
-    #: Whether one model's exact zero rules a class out for the pool.
+    #: Whether one model's exact zero rules an outcome out for the pool.
     vetoes: ClassVar[bool]
 
     @abstractmethod
     def pooled(
         self,
         w: Array,
-        log_p: Array,
-        present: NDArray[np.bool_] | None = None,
+        parameters: Array,
+        present: Array | NDArray[np.bool_] | None = None,
         *,
         closure: bool = False,
+        family: Family = CATEGORICAL,
     ) -> Array:
-        """Pool (M, n, K) log-probabilities at T = 1: (n, K), normalised.
+        """Pool (M, n, P) parameters at T = 1: (n, P), log-probabilities normalised.
 
-        A row that has no possible class, or no model with weight, is all −inf. ``closure``:
-        models of weight 0 still veto (maths.md §2, the closure of the objective).
+        A row for which nothing is possible, or no model has weight, is not ``family.defined``.
+        ``present`` as for :func:`answering`. ``closure``: models of weight 0 still veto
+        (maths.md §2, the closure of the objective).
+        """
+
+    @abstractmethod
+    def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
+        """Return the tempered pool's loss in each row, (n,), for s = 1/T.
+
+        Anything in rows that no model with weight answered: those cost their fallback.
         """
 
     @abstractmethod
@@ -85,7 +72,9 @@ class Rule(ABC, Generic[BlockT]):
         """Sum the loss alone."""
 
     @abstractmethod
-    def excess(self, v: Array, mean: Sums, slope: Array, entropy: float) -> float:
+    def excess(
+        self, v: Array, mean: Sums, slope: Array, entropy: float, family: Family = CATEGORICAL
+    ) -> float:
         """Bound ``objective − minimum`` for a convex problem, inf if nothing is known.
 
         ``mean`` are the sums per row, ``slope`` the gradient of a convex penalty that was
@@ -94,7 +83,10 @@ class Rule(ABC, Generic[BlockT]):
 
     @abstractmethod
     def sensitivity(self, v: Array, evidence: Evidence, d: Array) -> Array:
-        """Sum the loss's derivatives along changes ``d`` (M, n, K) of each model's ℓ: (M,)."""
+        """Sum the loss's derivatives along changes ``d`` (M, n, K) of each model's ℓ: (M,).
+
+        Of log-probabilities: for floors, which only classes have.
+        """
 
     @abstractmethod
     def ambiguity(self, w: Array, evidence: Evidence) -> tuple[Array, Array]:
@@ -104,18 +96,24 @@ class Rule(ABC, Generic[BlockT]):
         (maths.md §4).
         """
 
-    def separable(self, v: Array, mean: Sums) -> bool:
+    def separable(self, v: Array, mean: Sums, family: Family = CATEGORICAL) -> bool:
         """Whether sharpening ``v`` for ever can never do worse on these rows."""
         return False
+
+    def has_temperature(self, family: Family) -> bool:
+        """Whether the pool can be tempered: it is a member of its family."""
+        return self.joint_temperature or family.mixes
 
 
 AnyRule = Rule[Any]
 
 
 def answering(
-    v: Array, present: NDArray[np.bool_], n_rows: int
+    v: Array, present: Array | NDArray[np.bool_], n_rows: int
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Renormalise weights over the models that answered each row (maths.md §6).
+
+    ``present`` (M, n) says who answered, or which share m of its weight each model has there.
 
     Returns ``w̃`` (M, n), ``m/S`` (M, n) and which rows have a model with weight at all;
     elsewhere both are zero.

@@ -1,4 +1,4 @@
-"""Evidence: aligned log-probabilities, what happened, and how much each row counts."""
+"""Evidence: aligned predictions, what happened, and how much each row counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..families.categorical import entropy
+from ..families import CATEGORICAL
+from ..families.base import Family
+from ..families.outcomes import Outcomes
+
+__all__ = ["Evidence", "Outcomes"]
 
 Array = NDArray[np.float64]
 
@@ -16,48 +20,18 @@ Array = NDArray[np.float64]
 BLOCK_CELLS = 1 << 17
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What happened: class numbers (n,), or probabilities over the classes (n, K)."""
+#: Confidence is taken for at least this, so that a row in which nobody is sure still has a pool.
+LEAST_CONFIDENCE = 1e-9
 
-    classes: NDArray[np.int64] | None = None
-    soft: Array | None = None
 
-    def __len__(self) -> int:
-        return len(self.soft) if self.soft is not None else len(self.classes)  # type: ignore[arg-type]
-
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Outcomes:
-        """Return the outcomes of some rows."""
-        if self.soft is not None:
-            return Outcomes(soft=self.soft[rows])
-        assert self.classes is not None
-        return Outcomes(classes=self.classes[rows])
-
-    def expectation(self, values: Array) -> Array:
-        """Return ``Σ_k q_k values[..., n, k]`` with ``0·(−inf) = 0``: shape (..., n)."""
-        if self.classes is not None:
-            rows = np.arange(len(self.classes))
-            chosen: Array = values[..., rows, self.classes]
-            return chosen
-        assert self.soft is not None
-        # −inf times a positive q is −inf, and that is right: such an outcome was ruled out.
-        with np.errstate(invalid="ignore"):
-            terms = np.where(self.soft > 0, self.soft * values, 0.0)
-        summed: Array = terms.sum(axis=-1)
-        return summed
-
-    def entropy(self) -> Array:
-        """Return the entropy of each row's outcome (zero for a hard label): no loss is less."""
-        return entropy(self.soft) if self.soft is not None else np.zeros(len(self))
-
-    def probabilities(self, n_classes: int) -> Array:
-        """Return the outcomes as (n, K) probabilities."""
-        if self.soft is not None:
-            return self.soft
-        assert self.classes is not None
-        one_hot = np.zeros((len(self), n_classes))
-        one_hot[np.arange(len(self)), self.classes] = 1.0
-        return one_hot
+def attendance(
+    present: NDArray[np.bool_] | None, confidence: Array | None, gamma: float
+) -> Array | NDArray[np.bool_] | None:
+    """Return ``m c^γ``, (M, N): the share of its weight that each model has in each row."""
+    if confidence is None or gamma == 0:
+        return present
+    m = np.maximum(np.where(np.isnan(confidence), 0.0, confidence), LEAST_CONFIDENCE) ** gamma
+    return m if present is None else np.where(present, m, 0.0)
 
 
 @dataclass(frozen=True)
@@ -66,8 +40,8 @@ class Evidence:
 
     Attributes
     ----------
-    log_p
-        (M, N, K) normalised log-probabilities, floored already; anything where absent.
+    parameters
+        (M, N, P) of the models' distributions, floored already; anything where absent.
     outcomes
         What happened in each row.
     weight
@@ -75,30 +49,38 @@ class Evidence:
     present
         (M, N), or None when every model answered every row.
     fallback
-        (K,) log-probabilities of rows in which no model that counts answered; None where
-        such a row is an error.
+        (P,) parameters for rows in which no model that counts answered; None where such a row
+        is an error.
+    family
+        What the parameters are of.
+    confidence, gamma
+        (M, N) how sure each model is of each row, in [0, 1], and the power γ to which that
+        counts in the row's weights ``∝ w_α c_nα^γ``; None and 0 where it does not.
     """
 
-    log_p: Array
+    parameters: Array
     outcomes: Outcomes
     weight: Array
     present: NDArray[np.bool_] | None = None
     fallback: Array | None = None
+    family: Family = CATEGORICAL
+    confidence: Array | None = None
+    gamma: float = 0.0
 
     @property
     def n_models(self) -> int:
         """Number of models."""
-        return int(self.log_p.shape[0])
+        return int(self.parameters.shape[0])
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return int(self.log_p.shape[1])
+        return int(self.parameters.shape[1])
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return int(self.log_p.shape[2])
+    def n_parameters(self) -> int:
+        """Number of parameters of a distribution: of classes, for categorical ones."""
+        return int(self.parameters.shape[2])
 
     @property
     def total_weight(self) -> float:
@@ -109,16 +91,29 @@ class Evidence:
         """Return the evidence of some rows (views for a slice)."""
         return replace(
             self,
-            log_p=self.log_p[:, rows],
+            parameters=self.parameters[:, rows],
             outcomes=self.outcomes.take(rows),
             weight=self.weight[rows],
             present=None if self.present is None else self.present[:, rows],
+            confidence=None if self.confidence is None else self.confidence[:, rows],
         )
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
         """Return the evidence of some models."""
         present = None if self.present is None else self.present[chosen]
-        return replace(self, log_p=self.log_p[chosen], present=present)
+        confidence = None if self.confidence is None else self.confidence[chosen]
+        return replace(
+            self, parameters=self.parameters[chosen], present=present, confidence=confidence
+        )
+
+    @property
+    def attendance(self) -> Array | NDArray[np.bool_] | None:
+        """Return how much of its weight each model has in each row, m of maths.md §6: (M, N)."""
+        return attendance(self.present, self.confidence, self.gamma)
+
+    def entropy(self) -> float:
+        """Return the outcomes' mean entropy, nats per row: no mean loss is less."""
+        return float(self.outcomes.entropy() @ self.weight) / self.total_weight
 
     def answered(self) -> Evidence:
         """Return the rows in which at least one model answered."""
@@ -131,18 +126,18 @@ class Evidence:
 
     def log_likelihood(self) -> Array:
         """Return ``ℓ_α(y_n)``, (M, N): 0 where absent."""
-        at_outcome = self.outcomes.expectation(self.log_p)
+        at_outcome = self.family.log_likelihood(self.parameters, self.outcomes)
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
 
     def fallback_loss(self) -> Array:
         """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""
         if self.fallback is None:
             return np.full(self.n_rows, np.inf)
-        row = np.broadcast_to(self.fallback, (self.n_rows, self.n_classes))
-        return -self.outcomes.expectation(row)
+        row = np.broadcast_to(self.fallback, (self.n_rows, self.n_parameters))
+        return -self.family.log_likelihood(row, self.outcomes)
 
     def blocks(self) -> Iterator[Evidence]:
         """Yield the rows in blocks that stay in cache."""
-        size = max(1, BLOCK_CELLS // max(1, self.n_models * self.n_classes))
+        size = max(1, BLOCK_CELLS // max(1, self.n_models * self.n_parameters))
         for first in range(0, self.n_rows, size):
             yield self.take(slice(first, first + size))

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families import CATEGORICAL
+from ..families.base import Family, Sums
 from ..kernels import reference as kernels
-from .base import Rule, Sums, answering
+from .base import Rule, answering
 from .evidence import Evidence
 
 Array = NDArray[np.float64]
@@ -31,15 +33,15 @@ class LinearBlock:
     """Likelihoods of what happened: ``exp(log_f − top)``, one column per weighted outcome."""
 
     log_f: Array  # (M, R)
-    f: Array  # (M, R), row maximum 1; 0 where absent
+    f: Array  # (M, R), m times that; 0 where absent
     top: Array  # (R,)
     weight: Array  # (R,)
-    present: NDArray[np.bool_] | None  # (M, R)
-    fallback_loss: Array | None  # (R,), with present
+    attendance: Array | NDArray[np.bool_] | None  # (M, R), m of maths.md §6
+    fallback_loss: Array | None  # (R,), with attendance
 
 
 class LinearRule(Rule[LinearBlock]):
-    """Weighted mean of probabilities."""
+    """Weighted mean of probabilities, or of densities."""
 
     name = "linear"
     joint_temperature = False
@@ -48,41 +50,55 @@ class LinearRule(Rule[LinearBlock]):
     def pooled(
         self,
         w: Array,
-        log_p: Array,
-        present: NDArray[np.bool_] | None = None,
+        parameters: Array,
+        present: Array | NDArray[np.bool_] | None = None,
         *,
         closure: bool = False,
+        family: Family = CATEGORICAL,
     ) -> Array:
-        """Pool at T = 1; see :meth:`Rule.pooled` (nothing vetoes here)."""
-        counting = w > 0
-        w, log_p = w[counting], log_p[counting]
-        if present is None:
-            return kernels.log_mixture(w, log_p)
-        here = present[counting]
-        weights, _, _ = answering(w, here, log_p.shape[1])
-        return kernels.log_mixture(weights[:, :, None], np.where(here[:, :, None], log_p, -np.inf))
+        """Pool at T = 1; see :meth:`Rule.pooled` (nothing vetoes here).
+
+        A mixture that is no member of its family is given by the member with its moments.
+        """
+        if present is not None:
+            w, _, _ = answering(w, present, parameters.shape[1])
+            present = np.asarray(present > 0)
+        return family.mixture(w, parameters, present)
+
+    def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
+        """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
+        family = evidence.family
+        if family.mixes:
+            pooled = self.pooled(w, evidence.parameters, evidence.attendance, family=family)
+            return -family.log_likelihood(family.tempered(pooled, s), evidence.outcomes)
+        weights = np.broadcast_to(w[:, None], (len(w), evidence.n_rows))
+        attendance = evidence.attendance
+        if attendance is not None:
+            weights, _, _ = answering(w, attendance, evidence.n_rows)
+        return -kernels.log_mixture(weights, evidence.log_likelihood())
 
     def prepare(self, evidence: Evidence) -> LinearBlock:
         """Gather the likelihoods of what happened and scale them row by row."""
         log_f, weight = evidence.log_likelihood(), evidence.weight
-        present = evidence.present
+        attendance = evidence.attendance
         if evidence.outcomes.soft is not None:
             q = evidence.outcomes.soft
             row, k = np.nonzero(q > 0)
-            log_f, weight = evidence.log_p[:, row, k], weight[row] * q[row, k]
-            present = None if present is None else present[:, row]
-        if present is not None:
-            log_f = np.where(present, log_f, -np.inf)
+            log_f, weight = evidence.parameters[:, row, k], weight[row] * q[row, k]
+            attendance = None if attendance is None else attendance[:, row]
+        if attendance is not None:
+            log_f = np.where(attendance > 0, log_f, -np.inf)
         top = log_f.max(axis=0)
         f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
         fallback = None
-        if present is not None:
+        if attendance is not None:
+            f = f * attendance
             fallback = evidence.fallback_loss()
             if evidence.outcomes.soft is not None:
                 fallback = np.full(len(k), np.inf)
                 if evidence.fallback is not None:
                     fallback = -evidence.fallback[k]
-        return LinearBlock(log_f, f, top, weight, present, fallback)
+        return LinearBlock(log_f, f, top, weight, attendance, fallback)
 
     def evaluate(self, v: Array, block: LinearBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
@@ -94,8 +110,8 @@ class LinearRule(Rule[LinearBlock]):
         with np.errstate(over="ignore"):
             r = np.exp(np.where(ruled_out & (block.log_f > -np.inf), np.inf, log_r))
         if share is not None:
-            assert block.present is not None
-            r = 1 + np.where(block.present, share * (r - 1), 0.0)
+            assert block.attendance is not None
+            r = 1 + np.where(block.attendance > 0, share * (r - 1), 0.0)
         pull = r @ u
         bounded = np.minimum(r, _LARGEST)
         return Sums(lost - float(u @ log_mixture), -pull, (bounded * u) @ bounded.T, pull)
@@ -105,7 +121,9 @@ class LinearRule(Rule[LinearBlock]):
         log_mixture, _, u, lost = self._log_mixture(v, block)
         return lost - float(u @ log_mixture)
 
-    def excess(self, v: Array, mean: Sums, slope: Array, entropy: float) -> float:
+    def excess(
+        self, v: Array, mean: Sums, slope: Array, entropy: float, family: Family = CATEGORICAL
+    ) -> float:
         """Return ``ln max_α E r_α`` (Jensen), valid where there is no penalty."""
         return np.inf if slope.any() else float(np.log(mean.reach.max()))
 
@@ -114,11 +132,12 @@ class LinearRule(Rule[LinearBlock]):
         chosen = np.flatnonzero(w > 0)
         evidence, w = evidence.models(chosen), w[chosen]
         weights = np.repeat(w[:, None], evidence.n_rows, axis=1)
-        if evidence.present is not None:
-            weights, _, _ = answering(w, evidence.present, evidence.n_rows)
+        attendance = evidence.attendance
+        if attendance is not None:
+            weights, _, _ = answering(w, attendance, evidence.n_rows)
         at_outcome = evidence.log_likelihood()
         error = -(weights * at_outcome).sum(axis=0)
-        pooled = evidence.outcomes.expectation(self.pooled(w, evidence.log_p, evidence.present))
+        pooled = -self.row_losses(w, 1.0, evidence, closure=False)
         # Where every member gives 0 there is an infinite error, but nobody disagrees.
         apart = (weights > 0) & (pooled > -np.inf)
         log_ratio = np.where(
@@ -130,10 +149,11 @@ class LinearRule(Rule[LinearBlock]):
         """Return ``−Σ_n u_n E_q[ρ_α d_α]``, ``ρ_α = w̃_α p_α/p̄``."""
         weights = np.broadcast_to(v[:, None], (len(v), evidence.n_rows))
         alive = np.ones(evidence.n_rows, dtype=bool)
-        log_p = evidence.log_p
-        if evidence.present is not None:
-            weights, _, alive = answering(v, evidence.present, evidence.n_rows)
-            log_p = np.where(evidence.present[:, :, None], log_p, 0.0)
+        log_p = evidence.parameters
+        attendance = evidence.attendance
+        if attendance is not None:
+            weights, _, alive = answering(v, attendance, evidence.n_rows)
+            log_p = np.where((attendance > 0)[:, :, None], log_p, 0.0)
         log_mixture = kernels.log_mixture(weights[:, :, None], log_p)
         log_mixture = np.where(alive[:, None], log_mixture, 0.0)
         rho = weights[:, :, None] * np.exp(log_p - log_mixture)
@@ -145,8 +165,8 @@ class LinearRule(Rule[LinearBlock]):
         """Return log p̄(y), m/S, the row weights, and the loss of rows nobody answers."""
         u, lost, share = block.weight, 0.0, None
         mixture = v @ block.f
-        if block.present is not None:
-            _, share, alive = answering(v, block.present, len(u))
+        if block.attendance is not None:
+            _, share, alive = answering(v, block.attendance, len(u))
             assert block.fallback_loss is not None
             lost = float(u[~alive] @ block.fallback_loss[~alive])
             u = np.where(alive, u, 0.0)
@@ -155,10 +175,11 @@ class LinearRule(Rule[LinearBlock]):
             log_mixture = np.log(mixture) + block.top
         faint = mixture < _TINY
         if faint.any():
-            log_mixture[faint] = kernels.log_mixture(v, block.log_f[:, faint])
-        if block.present is not None:
+            w = v if block.attendance is None else v[:, None] * block.attendance[:, faint]
+            log_mixture[faint] = kernels.log_mixture(w, block.log_f[:, faint])
+        if block.attendance is not None:
             log_mixture = np.where(
-                alive, log_mixture - np.log(np.where(alive, v @ block.present, 1.0)), 0.0
+                alive, log_mixture - np.log(np.where(alive, v @ block.attendance, 1.0)), 0.0
             )
         return log_mixture, share, u, lost
 

@@ -15,7 +15,7 @@ from .evidence import Evidence
 
 Array = NDArray[np.float64]
 
-#: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions.
+#: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions; others: docs/penalty.md.
 TEMPERATURE_SHRINKAGE = 3.0
 WEIGHT_SHRINKAGE = 0.15
 
@@ -71,13 +71,14 @@ class PooledLoss:
         self.penalty = Penalty(
             scale, self.n, np.ones(evidence.n_models) if sizes is None else sizes
         )
-        self.entropy = float(self.evidence.outcomes.entropy() @ self.evidence.weight) / self.n
+        self.family = self.evidence.family
+        self.entropy = self.evidence.entropy()
         self._blocks = [rule.prepare(block) for block in self.evidence.blocks()]
 
     @property
     def convex(self) -> bool:
-        """Whether every model answered: renormalising over those present is not convex."""
-        return self.evidence.present is None
+        """Whether every row has the same weights: renormalising them row by row is not convex."""
+        return self.evidence.attendance is None
 
     def evaluate(self, v: Array) -> Evaluation:
         """Return penalised value, gradient and curvature per row, and the rule's own bound."""
@@ -88,8 +89,8 @@ class PooledLoss:
             mean.value + value,
             mean.gradient + slope,
             mean.curvature + bend,
-            rule.excess(v, mean, slope, self.entropy) if self.convex else np.inf,
-            separable=self.penalty.scale == 0 and rule.separable(v, mean),
+            rule.excess(v, mean, slope, self.entropy, self.family) if self.convex else np.inf,
+            separable=self.penalty.scale == 0 and rule.separable(v, mean, self.family),
         )
 
     def value(self, v: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Weighting
+from .confidence import Confidence
 from .greedy import Greedy
 from .heskes import Heskes, HeskesResampled
 from .optimal import Optimal
@@ -17,6 +18,7 @@ WEIGHTINGS: dict[str, Weighting] = {
     w.name: w
     for w in (
         Optimal(),
+        Confidence(),
         Heskes(),
         HeskesResampled(),
         Greedy(),

@@ -64,7 +64,7 @@ class Choice:
     """Weights that sum to one, and what is known about them.
 
     ``inverse_temperature`` is None where the weighting leaves the temperature to be fitted
-    afterwards.
+    afterwards; ``gamma`` is the power of confidence, None where that plays no part.
     """
 
     weights: Array
@@ -72,6 +72,7 @@ class Choice:
     gap: float
     status: Status
     n_evaluations: int
+    gamma: float | None = None
 
 
 class Weighting(ABC):
@@ -89,6 +90,8 @@ class Weighting(ABC):
     rules: ClassVar[frozenset[str] | None] = None
     #: Whether it needs positive probabilities everywhere: exact zeros are an error, use a floor.
     needs_positive: ClassVar[bool] = False
+    #: Whether weights follow the models' confidence in each row.
+    confident: ClassVar[bool] = False
     #: Whether it resamples: a row of weight 2 is then drawn as one row, not as two.
     stochastic: ClassVar[bool] = False
 

@@ -56,12 +56,14 @@ def complete(task: Task, weighting: Weighting, choice: Choice, *, certified: boo
         choice.n_evaluations,
     )
     extra = 0.0
+    if choice.gamma is not None:
+        task = replace(task, evidence=replace(task.evidence, gamma=choice.gamma))
     if s is None and task.temperature == "fit":
         tempering = fit_temperature(
             task.rule, task.evidence, choice.weights, task.penalty, closure=weighting.closure
         )
         s = float(tempering.v[0])
-        s = s if s > TRACE else 0.0
+        s = s if s > TRACE or task.evidence.family.uniform(1) is None else 0.0
         evaluations += tempering.n_evaluations
         # Two convex problems in turn: each certificate bounds its own excess.
         extra = tempering.gap

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, warn
-from ..families.categorical import mean_divergences
 from ..rules.evidence import Evidence
 from ..solvers.feasible import FeasibleSet
 from ..solvers.quadratic import newton_step
@@ -79,7 +78,7 @@ class Programme:
     def of(cls, name: str, task: Task) -> Programme:
         """Build the programme from evidence, and say so where it had to be repaired."""
         evidence = task.evidence
-        zeros = np.isneginf(evidence.log_p).any(axis=2)
+        zeros = np.isneginf(evidence.parameters).any(axis=2)  # densities have none
         # What an absent output holds means nothing.
         if (zeros if evidence.present is None else zeros & evidence.present).any():
             raise InputError(
@@ -91,7 +90,8 @@ class Programme:
                 f"weighting={name!r}: models {apart[0]} and {apart[1]} (counted from 0) never "
                 "answered the same row, so their divergence is unknown"
             )
-        programme = cls(mean_divergences(evidence.log_p, evidence.weight, evidence.present))
+        divergences = evidence.family.mean_divergences
+        programme = cls(divergences(evidence.parameters, evidence.weight, evidence.present))
         if programme.removed:
             warn(
                 f"weighting={name!r}: the programme is not convex (tangent eigenvalue "

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
-from ..families.categorical import raise_floors
+from ..families.floors import raise_floors
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from .base import Choice, Task, Weighting
@@ -65,7 +65,7 @@ def learn_floors(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
 
 def floored_evidence(evidence: Evidence, epsilon: Array) -> Evidence:
     """Return evidence with every model mixed by its own ε."""
-    return replace(evidence, log_p=raise_floors(evidence.log_p, epsilon, mix=True))
+    return replace(evidence, parameters=raise_floors(evidence.parameters, epsilon, mix=True))
 
 
 def _inverse_temperature(task: Task, choice: Choice) -> float:
@@ -82,14 +82,14 @@ def _value_and_slope(
 ) -> tuple[float, Array]:
     """Return the penalised loss at v and its partial derivatives in ε."""
     value = PooledLoss(task.rule, evidence, task.penalty).value(v)
-    k = evidence.n_classes
+    k = evidence.n_parameters
     slope = np.zeros(len(v))
     raw = task.evidence.answered()
     for own, block in zip(raw.blocks(), evidence.answered().blocks(), strict=True):
         log_p = (
-            own.log_p
+            own.parameters
             if own.present is None
-            else np.where(own.present[:, :, None], own.log_p, -np.log(k))
+            else np.where(own.present[:, :, None], own.parameters, -np.log(k))
         )
         d = (1 / k - np.exp(log_p)) / np.exp(raise_floors(log_p, epsilon, mix=True))
         slope += task.rule.sensitivity(v, block, d)

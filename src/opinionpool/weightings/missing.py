@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rules import LOG
 from ..rules.objective import PooledLoss
 from ..solvers.evaluation import Evaluation, Solution
 from ..solvers.feasible import FeasibleSet
@@ -84,12 +85,10 @@ class _Search:
         self.n_evaluations = 0
 
     def polish(self, found: Solution) -> Solution:
-        """Go on in log-weights, where a light model's share of a row is seen at its own scale."""
-        face = _Face(self.problem, found.v > 0)
-        feasible = replace(self.inside, size=int(face.support.sum()))
-        polished = descend(face, feasible, found.v[face.support], POLISHING)
-        self.n_evaluations += polished.n_evaluations
-        return replace(polished, v=face.embedded(polished.v))
+        """Go on in log-weights."""
+        end = polished(self.problem, self.inside, found.v)
+        self.n_evaluations += end.n_evaluations
+        return end
 
     def run(self, support: Support, start: Array) -> Solution:
         """Search on one face; models outside the support have weight exactly 0."""
@@ -128,6 +127,14 @@ class _Search:
         return result
 
 
+def polished(problem: PooledLoss, inside: FeasibleSet, v: Array) -> Solution:
+    """Descend in log-weights, where a light model's share of a row is seen at its own scale."""
+    face = _Face(problem, v > 0)
+    feasible = replace(inside, size=int(face.support.sum()))
+    end = descend(face, feasible, v[face.support], POLISHING)
+    return replace(end, v=face.embedded(end.v))
+
+
 def _value(found: Solution) -> float:
     return found.evaluation.value
 
@@ -136,8 +143,9 @@ def _filled_start(problem: PooledLoss) -> Array:
     """Return the weights of a convex relative: absent models say what the others' mean says."""
     evidence = problem.evidence
     assert evidence.present is not None
+    equal = np.full(evidence.n_models, 1 / evidence.n_models)
+    mean = LOG.pooled(equal, evidence.parameters, evidence.present, family=evidence.family)
     here = evidence.present[:, :, None]
-    mean = np.where(here, evidence.log_p, 0.0).sum(axis=0) / evidence.present.sum(axis=0)[:, None]
-    filled = replace(evidence, log_p=np.where(here, evidence.log_p, mean), present=None)
+    filled = replace(evidence, parameters=np.where(here, evidence.parameters, mean), present=None)
     simplex = FeasibleSet(evidence.n_models)
     return minimise(PooledLoss(problem.rule, filled), simplex, tolerance=1e-4).v

@@ -36,7 +36,8 @@ class Optimal(Weighting):
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
         s = float(found.v.sum())
-        s = s if s > TRACE else 0.0
+        # Of densities there is no uniform: a small s is a unit, not a zero.
+        s = s if s > TRACE or evidence.family.uniform(1) is None else 0.0
         # s = 0 (the uniform distribution is best) says nothing about the weights.
         w = found.v / s if s > 0 else sizes / sizes.sum()
         if problem.convex:
@@ -67,9 +68,12 @@ def identical_models(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def _same(evidence: Evidence, a: int, b: int) -> bool:
+    c = evidence.confidence
+    if c is not None and not np.array_equal(c[a], c[b], equal_nan=True):
+        return False
     if evidence.present is None:
-        return np.array_equal(evidence.log_p[a], evidence.log_p[b])
+        return np.array_equal(evidence.parameters[a], evidence.parameters[b])
     here = evidence.present[a]
     return np.array_equal(here, evidence.present[b]) and np.array_equal(
-        evidence.log_p[a, here], evidence.log_p[b, here]
+        evidence.parameters[a, here], evidence.parameters[b, here]
     )

@@ -42,6 +42,11 @@ class Score(Weighting):
     def choose(self, task: Task) -> Choice:
         """Score every model on the rows it answered."""
         evidence = task.evidence
+        if evidence.family.columns:
+            raise InputError(
+                f"weighting='score': its metrics are of classes, found family="
+                f"{evidence.family.name!r}; use another weighting"
+            )
         scores = np.array([self._score(evidence, model) for model in range(evidence.n_models)])
         if not (np.isfinite(scores).all() and (scores >= 0).all() and scores.sum() > 0):
             raise InputError(
@@ -55,7 +60,7 @@ class Score(Weighting):
         if evidence.present is not None:
             here = here & evidence.present[model]
         outcomes, weight = evidence.outcomes.take(here), evidence.weight[here]
-        log_p = evidence.log_p[model, here]
+        log_p = evidence.parameters[model, here]
         if not len(weight):
             return 0.0
         if callable(self.metric):

@@ -22,6 +22,17 @@ from ..solvers.newton import minimise
 Array = NDArray[np.float64]
 
 
+def own_temperatures(evidence: Evidence, penalty: float) -> Array:
+    """Return each model's own inverse temperature, (M,), fitted to the rows it answered."""
+    found = np.ones(evidence.n_models)
+    for model in range(evidence.n_models):
+        alone = replace(evidence.models([model]), confidence=None).answered()
+        if alone.n_rows and alone.total_weight > 0:
+            problem = PooledLoss(LOG, alone, penalty)
+            found[model] = minimise(problem, FeasibleSet(1, SHARPEST, capped=True)).v[0]
+    return found
+
+
 def fit_temperature(
     rule: AnyRule, evidence: Evidence, weights: Array, penalty: float, *, closure: bool = False
 ) -> Solution:
@@ -29,12 +40,19 @@ def fit_temperature(
 
     Convex in β (not in T); β = 0 is the uniform distribution, β = 100 the sharpest allowed.
     """
+    family = evidence.family
     pooled = np.concatenate(
-        [rule.pooled(weights, b.log_p, b.present, closure=closure) for b in evidence.blocks()]
+        [
+            rule.pooled(weights, b.parameters, b.attendance, closure=closure, family=family)
+            for b in evidence.blocks()
+        ]
     )
-    answered = pooled.max(axis=-1) > -np.inf
+    answered = family.defined(pooled)
     itself = replace(
-        evidence, log_p=pooled[None], present=None if answered.all() else answered[None]
+        evidence,
+        parameters=pooled[None],
+        present=None if answered.all() else answered[None],
+        confidence=None,
     )
     problem = PooledLoss(LOG, itself, penalty)
     return minimise(problem, FeasibleSet(1, SHARPEST, capped=True))
