@@ -58,7 +58,7 @@ def candidates(family: Family, *, thorough: bool = False) -> tuple[Candidate, ..
     found = [Candidate("single", "log", 1.0)]
     found += _grid("uniform")
     if thorough:
-        found += [*_grid("score"), *_grid("pseudo-bma+")] if family.mixes else _grid("pseudo-bma+")
+        found += [*_grid("score"), *_grid("pseudo-bma+")]
     found += _grid("greedy")
     if thorough:
         found += [Candidate(w, "log", t) for w in _PROGRAMMES for t in _TEMPERATURES]

@@ -117,8 +117,9 @@ def fit(
         seen twice.
     metric
         What ``weighting="score"`` goes by: ``"accuracy"`` (default), ``"auc"``, ``"brier"``,
-        ``"log-loss"``, or a callable of class numbers (n,) and probabilities (n, K) that
-        returns a number ≥ 0, larger when better.
+        ``"log-loss"``; for Gaussians ``"crps"`` (default) or ``"mse"``; or a callable of class
+        numbers (n,) and probabilities (n, K), or of labels and moments, that returns a number
+        ≥ 0, larger when better.
     resample
         Average the optimal weights over this many row bootstraps; 0 for none.
     confidence

@@ -9,6 +9,7 @@ from problems import make_evidence
 
 import opinionpool as op
 from opinionpool.errors import InputError
+from opinionpool.families import FAMILIES
 from opinionpool.rules import RULES
 from opinionpool.rules.evidence import Evidence, Outcomes
 from opinionpool.weightings.base import Task
@@ -167,3 +168,26 @@ def test_a_callable_sees_neither_soft_labels_nor_weights():
 def test_an_unknown_metric(metric):
     with pytest.raises(InputError, match=r"metric: found .* accuracy, auc, brier, log-loss"):
         op.fit(MODELS, Y, weighting="score", metric=metric)
+
+
+@pytest.mark.parametrize(("metric", "scale"), [("crps", 1), ("mse", 2)])
+def test_means_and_variances_by_their_own_metrics(metric, scale):
+    """Three forecasters of spread 1, 2, 4 around the truth: scores in inverse proportion."""
+    rng = np.random.default_rng(2)
+    spread, y = np.array([1.0, 2.0, 4.0]), rng.normal(size=20_000)
+    moments = np.stack(
+        [np.stack([y + s * rng.normal(size=len(y)), np.full(len(y), s * s)], 1) for s in spread]
+    )
+    gaussian = FAMILIES["gaussian"]
+    evidence = Evidence(moments, Outcomes(values=y), np.ones(len(y)), family=gaussian)
+    expected = 1 / spread**scale
+    found = Score(metric).choose(Task(RULES["log"], evidence)).weights
+    assert_allclose(found, expected / expected.sum(), rtol=0.03)
+    if metric == "crps":
+        assert_array_equal(Score().choose(Task(RULES["log"], evidence)).weights, found)
+    own = Score(lambda y, said: 1 / np.abs(y - said[:, 0]).mean())
+    assert_allclose(
+        own.choose(Task(RULES["log"], evidence)).weights, [4 / 7, 2 / 7, 1 / 7], rtol=0.03
+    )
+    with pytest.raises(InputError, match="expected one of crps, mse for gaussian"):
+        Score("auc").choose(Task(RULES["log"], evidence))

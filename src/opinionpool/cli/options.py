@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from ..errors import InputError
 from ..rules import RULES
 from ..weightings import WEIGHTINGS
-from ..weightings.scored import METRICS
+from ..weightings.scored import DENSITY_METRICS, METRICS
 
 
 def whole(_type: Any, tokens: Sequence[Any]) -> int:
@@ -68,7 +68,11 @@ Penalty = Annotated[
 ]
 Metric = Annotated[
     str | None,
-    Parameter(group=POOLING, help=f"What '--weighting score' goes by: {', '.join(METRICS)}."),
+    Parameter(
+        group=POOLING,
+        help=f"What '--weighting score' goes by: {', '.join(METRICS)}; for Gaussians "
+        f"{', '.join(DENSITY_METRICS)}.",
+    ),
 ]
 Resample = Annotated[
     int,

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..families import Family
+from ..families.mixture import Mixture
 from ..rules.evidence import Evidence, Outcomes
 from .base import Choice, Task, Weighting, fixed
 
 Array = NDArray[np.float64]
-#: Takes class numbers (n,) and probabilities (n, K), returns a score that is larger when better.
-Metric = Callable[[NDArray[np.int64], Array], float]
+#: Takes what happened (n,) and what was predicted (n, P), returns a score, larger when better.
+Metric = Callable[[NDArray[Any], Array], float]
 #: Smaller losses are rounding; models that are never wrong share the weight.
 _LEAST = float(np.finfo(np.float64).eps)
 
@@ -25,28 +27,26 @@ class Score(Weighting):
     Parameters
     ----------
     metric
-        ``"accuracy"``, ``"auc"`` (one against the rest, averaged), ``"brier"`` and
-        ``"log-loss"`` (both as 1/score), or a callable, which needs hard labels and rows of
-        equal weight.
+        For classes ``"accuracy"`` (default), ``"auc"`` (one against the rest, averaged),
+        ``"brier"`` and ``"log-loss"`` (both as 1/score); for Gaussians ``"crps"`` (default) and
+        ``"mse"`` (as 1/score). Or a callable, which needs labels that are no distributions,
+        and rows of equal weight.
     """
 
     name = "score"
 
-    def __init__(self, metric: str | Metric = "accuracy") -> None:
-        if not callable(metric) and not (isinstance(metric, str) and metric in METRICS):
+    def __init__(self, metric: str | Metric | None = None) -> None:
+        known = (*METRICS, *DENSITY_METRICS)
+        right = metric is None or callable(metric) or (isinstance(metric, str) and metric in known)
+        if not right:
             raise InputError(
-                f"metric: found {metric!r}, expected one of {', '.join(METRICS)}, or a callable"
+                f"metric: found {metric!r}, expected one of {', '.join(known)}, or a callable"
             )
         self.metric = metric
 
     def choose(self, task: Task) -> Choice:
         """Score every model on the rows it answered."""
         evidence = task.evidence
-        if evidence.family.columns:
-            raise InputError(
-                f"weighting='score': its metrics are of classes, found family="
-                f"{evidence.family.name!r}; use another weighting"
-            )
         scores = np.array([self._score(evidence, model) for model in range(evidence.n_models)])
         if not (np.isfinite(scores).all() and (scores >= 0).all() and scores.sum() > 0):
             raise InputError(
@@ -55,21 +55,32 @@ class Score(Weighting):
             )
         return fixed(scores / scores.sum(), 1)
 
+    def _known(self, family: Family) -> Callable[[Array, Outcomes, Array], float]:
+        """Return a metric by name as it is for a family."""
+        known = DENSITY_METRICS if family.columns else METRICS
+        name = self.metric if isinstance(self.metric, str) else next(iter(known))
+        if name not in known:
+            raise InputError(
+                f"metric: found {name!r}, expected one of {', '.join(known)} for {family.name} "
+                "predictions, or a callable"
+            )
+        return known[name]
+
     def _score(self, evidence: Evidence, model: int) -> float:
         here = evidence.weight > 0  # a row of weight 0 is no row
         if evidence.present is not None:
             here = here & evidence.present[model]
         outcomes, weight = evidence.outcomes.take(here), evidence.weight[here]
-        log_p = evidence.parameters[model, here]
+        said = evidence.parameters[model, here]
         if not len(weight):
             return 0.0
         if callable(self.metric):
-            if outcomes.classes is None:
+            if outcomes.soft is not None:
                 raise InputError("weighting='score': a callable metric needs hard labels")
             if np.ptp(weight) > 0:
                 raise InputError("weighting='score': a callable metric cannot weigh rows")
-            return _as_number(self.metric(outcomes.classes, np.exp(log_p)))
-        return METRICS[self.metric](log_p, outcomes, weight)
+            return _as_number(self.metric(outcomes.array, evidence.family.shown(said)))
+        return self._known(evidence.family)(said, outcomes, weight)
 
 
 def _as_number(value: Any) -> float:
@@ -113,6 +124,23 @@ def _inverse_log_loss(log_p: Array, outcomes: Outcomes, u: Array) -> float:
     return 1 / max(loss, _LEAST)
 
 
+def _inverse_crps(moments: Array, outcomes: Outcomes, u: Array) -> float:
+    assert outcomes.values is not None
+    mean, variance = moments.T[:, None]
+    score = Mixture(np.ones_like(mean), mean, variance).crps(outcomes.values)
+    return 1 / max(float(u @ score / u.sum()), np.finfo(np.float64).tiny)
+
+
+def _inverse_mse(moments: Array, outcomes: Outcomes, u: Array) -> float:
+    assert outcomes.values is not None
+    squares = (outcomes.values - moments[:, 0]) ** 2
+    return 1 / max(float(u @ squares / u.sum()), np.finfo(np.float64).tiny)
+
+
+DENSITY_METRICS: dict[str, Callable[[Array, Outcomes, Array], float]] = {
+    "crps": _inverse_crps,
+    "mse": _inverse_mse,
+}
 METRICS: dict[str, Callable[[Array, Outcomes, Array], float]] = {
     "accuracy": _accuracy,
     "auc": _auc,
