@@ -36,7 +36,7 @@ LAYERS = [
     ["options"],
     ["losses", "provenance", "scaling"],
     ["folds", "candidates"],
-    ["combine", "fit"],
+    ["combine", "fit", "stack"],
     ["crossval"],
     ["compare", "score", "binary"],
     ["threshold"],

@@ -14,6 +14,7 @@ from .io import sources as _sources  # noqa: F401 - registers files and frames
 from .pool import Pool, load
 from .sampling import sample
 from .score import score
+from .stack import Stacking, stack
 from .threshold import threshold
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "OpinionPoolError",
     "OpinionPoolWarning",
     "Pool",
+    "Stacking",
     "Status",
     "boltzmann_distribution",
     "boltzmann_policy",
@@ -41,6 +43,7 @@ __all__ = [
     "softmax_jacobian",
     "softmax_jvp",
     "softmax_vjp",
+    "stack",
     "threshold",
 ]
 

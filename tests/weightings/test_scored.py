@@ -175,9 +175,8 @@ def test_means_and_variances_by_their_own_metrics(metric, scale):
     """Three forecasters of spread 1, 2, 4 around the truth: scores in inverse proportion."""
     rng = np.random.default_rng(2)
     spread, y = np.array([1.0, 2.0, 4.0]), rng.normal(size=20_000)
-    moments = np.stack(
-        [np.stack([y + s * rng.normal(size=len(y)), np.full(len(y), s * s)], 1) for s in spread]
-    )
+    means = y + spread[:, None] * rng.normal(size=(3, len(y)))
+    moments = np.stack([means, np.broadcast_to(spread[:, None] ** 2, means.shape)], axis=-1)
     gaussian = FAMILIES["gaussian"]
     evidence = Evidence(moments, Outcomes(values=y), np.ones(len(y)), family=gaussian)
     expected = 1 / spread**scale

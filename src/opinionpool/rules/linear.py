@@ -9,7 +9,7 @@ exponentiates first turns one row at −800 nats into log 0, and its weights int
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,18 +103,18 @@ class LinearRule(Rule[LinearBlock]):
     def evaluate(self, v: Array, block: LinearBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
         log_mixture, share, u, lost = self._log_mixture(v, block)
-        # A model without weight may be hopelessly likelier than the pool: its pull is inf, which
-        # the certificate must see, but its curvature may not overflow.
-        ruled_out = np.isneginf(log_mixture)
-        log_r = np.where(ruled_out, block.log_f, block.log_f - np.where(ruled_out, 0, log_mixture))
-        with np.errstate(over="ignore"):
-            r = np.exp(np.where(ruled_out & (block.log_f > -np.inf), np.inf, log_r))
+        r = _ratios(block, log_mixture, v @ block.f)
         if share is not None:
             assert block.attendance is not None
             r = 1 + np.where(block.attendance > 0, share * (r - 1), 0.0)
         pull = r @ u
         bounded = np.minimum(r, _LARGEST)
         return Sums(lost - float(u @ log_mixture), -pull, (bounded * u) @ bounded.T, pull)
+
+    def ratios(self, v: Array, block: LinearBlock, chosen: NDArray[np.int64]) -> Array:
+        """Return ``r_α = p_α(y)/p̄(y)`` of all models, (M, R), for the pool of some of them."""
+        some = replace(block, log_f=block.log_f[chosen], f=block.f[chosen])
+        return _ratios(block, self._log_mixture(v, some)[0], v @ some.f)
 
     def value(self, v: Array, block: LinearBlock) -> float:
         """Sum the loss alone."""
@@ -182,6 +182,20 @@ class LinearRule(Rule[LinearBlock]):
                 alive, log_mixture - np.log(np.where(alive, v @ block.attendance, 1.0)), 0.0
             )
         return log_mixture, share, u, lost
+
+
+def _ratios(block: LinearBlock, log_mixture: Array, mixture: Array) -> Array:
+    """Return likelihood ratios to the pool, (M, R); inf where only the pool rules out.
+
+    A model without weight may be hopelessly likelier than the pool: its pull is inf, which the
+    certificate must see, but its curvature may not overflow.
+    """
+    if block.attendance is None and (mixture >= _TINY).all():
+        return np.asarray(block.f / mixture)
+    ruled_out = np.isneginf(log_mixture)
+    log_r = np.where(ruled_out, block.log_f, block.log_f - np.where(ruled_out, 0, log_mixture))
+    with np.errstate(over="ignore"):
+        return np.exp(np.where(ruled_out & (block.log_f > -np.inf), np.inf, log_r))
 
 
 RULE = LinearRule()
