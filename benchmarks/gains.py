@@ -1,6 +1,6 @@
 """What pooling gains on real predictions: mean test loss by cross-validation, per data set.
 
-    python benchmarks/gains.py DATA_FOLDER [--json FILE]
+    python benchmarks/gains.py DATA_FOLDER [--thorough] [--only NAME] [--json FILE]
 
 DATA_FOLDER holds archives with ``probs`` (models, rows, classes), ``labels`` and, where the rows
 are forecasts in time, ``week``. Every figure is out of fold: five folds by row, or forward in
@@ -34,13 +34,15 @@ def main() -> None:
     """Print a Markdown table, one row per data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--thorough", action="store_true", help="all candidates there are")
+    parser.add_argument("--only", default="", help="sets whose name holds this")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = {}
     print("| data | rows × classes × models | " + " | ".join(SHOWN) + " | recommended |")
     print("|---" * (len(SHOWN) + 3) + "|")
     for path in sorted(options.folder.glob("*.npz")):
-        found = compared(path)
+        found = compared(path, options.thorough) if options.only in path.stem else None
         if found is None:
             continue
         results[path.stem] = found
@@ -56,7 +58,7 @@ def main() -> None:
         options.json.write_text(json.dumps(results, indent=2))
 
 
-def compared(path: Path) -> dict[str, object] | None:
+def compared(path: Path, thorough: bool = False) -> dict[str, object] | None:
     """Cross-validate one archive; None where it holds no labelled (M, N, K) predictions."""
     with np.load(path, allow_pickle=False) as archive:
         if "labels" not in archive or archive["probs"].ndim != 3:
@@ -68,7 +70,7 @@ def compared(path: Path) -> dict[str, object] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", op.OpinionPoolWarning)
         moments = None if week is None else np.where(week < 40, week + 52, week)
-        c = op.compare(path, time=moments, renormalise=True, time_limit=None)
+        c = op.compare(path, time=moments, renormalise=True, time_limit=None, thorough=thorough)
     return {
         "shape": (n, k, m),
         "losses": {row["candidate"]: row["loss"] for row in c.table},

@@ -27,6 +27,7 @@ LAYERS = [
     ["pooling"],
     ["pool_schema"],
     ["pool_file"],
+    ["bound"],
     ["pool"],
     ["io", "diagnostics"],
     ["checks"],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import pool_file
+from .bound import BoundPool
 from .distributions import variance_of
 from .errors import AlignmentError, InputError, MissingOutputError, Status
 from .families import FAMILIES
@@ -236,6 +237,16 @@ class Pool:
         # With more than two classes a vector can only be one row; with two it is a column.
         row = len(self.classes) > 2 or len(FAMILIES[self.family].columns) > 1
         return gather(predictions, self.reading(confidence), row=row)
+
+    def bind(self) -> BoundPool:
+        """Return a callable that pools trusted outputs with next to no overhead.
+
+        Returns
+        -------
+        BoundPool
+            ``bound([z_a, z_b])`` for outputs of the kinds and in the order of the pool.
+        """
+        return BoundPool(self)
 
     def pool(self, predictions: Predictions) -> Pooled:
         """Pool aligned predictions into log-probabilities, with the counts of touched rows."""
