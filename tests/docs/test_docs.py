@@ -69,6 +69,11 @@ def test_the_example_weighting_works():
     assert pool.weights.sum() == pytest.approx(1)
 
 
+def test_the_python_of_how_to_choose_runs():
+    for code in snippets(ROOT / "docs" / "how-to-choose.md"):
+        exec(code, {})
+
+
 def test_the_defaults_of_the_design_are_the_code_s():
     fit = inspect.signature(op.fit).parameters
     assert {name: fit[name].default for name in fit if name not in ("predictions", "y")} == {
@@ -87,6 +92,9 @@ def test_the_defaults_of_the_design_are_the_code_s():
         "sample_weight": None,
         "metric": None,
         "resample": 0,
+        "confidence": None,
+        "calibrate": None,
+        "scaling": None,
         "seed": None,
     }
 
