@@ -119,6 +119,8 @@ class Run:
             try:
                 if candidate.learned:
                     floors, choice = learn_floors(task, candidate.chooser)
+                    # A temperature that is still open belongs to the floored pool.
+                    task = replace(task, evidence=floored_evidence(train, floors))
                     choice = complete(task, candidate.chooser, choice, certified=False)
                     test = floored_evidence(test, floors)
                 else:

@@ -54,7 +54,7 @@ PREDICTIONS = {
     "objects": ({"a": np.full((8, 3), {}), "b": B}, ProbabilityError, "model 'a'.*object"),
     "ragged": ({"a": [[0.2, 0.8], [0.1, 0.2, 0.7]], "b": B}, InputError, "model 'a'.*array of num"),
     "zero rows": ({"a": A[:0], "b": B[:0]}, InputError, "model 'a': found zero rows"),
-    "zero classes": ({"a": A[:, :0], "b": B}, InputError, "model 'a': found zero classes"),
+    "zero classes": ({"a": A[:, :0], "b": B}, InputError, "model 'a': found zero columns"),
     "fewer rows": (
         {"a": A, "b": B[:-1]},
         AlignmentError,
@@ -121,7 +121,7 @@ ONLY_FIT = {
         {"weighting": "magic"},
         "weighting: found 'magic', expected one of optimal, .*, or numbers",
     ),
-    "family": ({"family": "poisson"}, "family: found 'poisson', expected 'categorical'"),
+    "family": ({"family": "poisson"}, "family: found 'poisson', expected one of categorical, "),
     "penalty": ({"penalty": -1}, "penalty: found -1, expected a finite number ≥ 0"),
     "penalty nan": ({"penalty": np.nan}, "penalty: found nan"),
     "penalty inf": ({"penalty": np.inf}, "penalty: found inf"),
@@ -239,7 +239,7 @@ def test_a_million_classes_work():
 
 def test_more_cells_than_memory(monkeypatch):
     monkeypatch.setattr("opinionpool.memory.available_bytes", lambda: 1000)
-    words = "the predictions of 2 models for 8 rows and 3 classes needs .*1 kB is available"
+    words = "the predictions of 2 models for 8 rows and 3 columns needs .*1 kB is available"
     for door in (lambda m: op.combine(m), lambda m: op.fit(m, Y), lambda m: op.score(m, Y)):
         with pytest.raises(MemoryLimitError, match=words):
             door([A, B])

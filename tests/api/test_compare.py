@@ -1,6 +1,5 @@
 """compare(): the candidates, their test losses recomputed fold by fold, the recommendation."""
 
-import importlib
 import itertools
 import math
 
@@ -11,11 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import opinionpool as op
 from opinionpool import folds as splits
+from opinionpool.candidates import candidates
+from opinionpool.families import CATEGORICAL
 from opinionpool.weightings import WEIGHTINGS
 from opinionpool.weightings.greedy import Greedy
-
-#: The package's attribute of this name is the function.
-compare_module = importlib.import_module("opinionpool.compare")
 
 NAMES = {
     "best single model",
@@ -101,7 +99,7 @@ def test_the_columns_of_the_table():
 
 
 def test_the_recommendation_is_the_simplest_within_one_standard_error():
-    order = [c.name for c in compare_module.CANDIDATES]
+    order = [c.name for c in candidates(CATEGORICAL)]
     assert set(order) == NAMES
     assert order[0] == "best single model"
     assert [name.split()[0] for name in order[1::4]] == ["uniform", "greedy", "optimal"]
@@ -228,7 +226,7 @@ def test_the_time_limit_stops_between_candidates(monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))
     found = op.compare(MODELS, Y, time_limit=4.5)
-    done = [c.name for c in compare_module.CANDIDATES[: len(found.table)]]
+    done = [c.name for c in candidates(CATEGORICAL)[: len(found.table)]]
     assert 1 < len(done) < 13
     assert {row["candidate"] for row in found.table} == set(done)
 

@@ -243,5 +243,5 @@ def test_learned_floors_in_score_without_a_pool():
 
 
 def test_learned_floors_in_compare():
-    with pytest.raises(InputError, match="floor='learned' is not among what is compared"):
+    with pytest.raises(InputError, match="floor='learned' is one of the candidates of thorough"):
         op.compare(MODELS, Y, floor="learned", folds=2)

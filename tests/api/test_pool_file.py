@@ -18,6 +18,9 @@ FIELDS = [
 ]  # fmt: skip
 SETTINGS = ["floor", "missing", "fallback", "penalty", "renormalise", "positive", "closure"]
 SETTINGS += ["resample", "metric"]
+#: Added since the first release of the format, with what their absence means.
+LATER = {"family": "categorical", "gamma": None, "model_temperatures": None, "vector": None}
+LATER_SETTINGS = ["calibrate", "scaling", "confidence"]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,24 @@ def load(tmp_path):
 
 
 def test_the_fields_are_these(document, load):
-    assert sorted(document) == sorted(FIELDS)
-    assert sorted(document["settings"]) == sorted(SETTINGS)
+    assert sorted(document) == sorted([*FIELDS, *LATER])
+    assert sorted(document["settings"]) == sorted(SETTINGS + LATER_SETTINGS)
     assert (document["format"], document["version"]) == ("opinionpool.pool", 1)
     assert load(document).models == ("a", "b", "c")
+
+
+def test_a_pool_saved_before_there_were_families_is_of_classes(document, load):
+    early = {name: document[name] for name in FIELDS}
+    early["settings"] = {name: document["settings"][name] for name in SETTINGS}
+    pool = load(early)
+    assert {name: getattr(pool, name) for name in LATER} == LATER
+    assert all(getattr(pool.settings, name) is None for name in LATER_SETTINGS)
+
+
+@pytest.mark.parametrize("family", ["poisson", 3, None])
+def test_an_unknown_family_is_named(document, load, family):
+    with pytest.raises(PoolFileError, match=r"edited\.json: .*`\$\.family`"):
+        load(document | {"family": family})
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -162,7 +179,7 @@ def test_a_policy_prior_needs_the_prior(load, tmp_path):
     pool = op.fit(*with_gaps(n=20), fallback="prior")
     document = saved(pool, tmp_path / "pool.json")
     assert load(document).prior.tolist() == pool.prior.tolist()
-    with pytest.raises(PoolFileError, match="'prior' is null, expected 3 probabilities"):
+    with pytest.raises(PoolFileError, match="'prior' is null, expected 3 numbers, which a policy"):
         load(document | {"prior": None})
 
 

@@ -95,8 +95,8 @@ class Mixture:
         """
         from scipy.special import ndtri
 
-        if not 0 < q < 1:
-            raise InputError(f"q: found {q}, expected a number above 0 and below 1")
+        if not (isinstance(q, int | float | np.floating) and 0 < q < 1):
+            raise InputError(f"q: found {q!r}, expected a number above 0 and below 1")
         used = self.weights > 0
         own = self.means + np.sqrt(self.variances) * ndtri(q)
         low = np.where(used, own, np.inf).min(axis=0)
