@@ -291,3 +291,9 @@ def test_labels_of_two_models_that_disagree():
     }
     with pytest.raises(InputError, match="label"):
         op.fit(frames)
+
+
+def test_means_and_spreads_are_not_taken_for_classes():
+    frame = pd.DataFrame({"mean": [0.4, 0.6], "std": [0.6, 0.4]})
+    with pytest.raises(InputError, match=r"mean, std.*family='gaussian'"):
+        op.combine({"a": frame})

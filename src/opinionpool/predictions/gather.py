@@ -124,6 +124,7 @@ def _reader(
 ) -> tuple[Reader, tuple[Label, ...]]:
     """Return what reads each model's table, and the classes; none where the family has none."""
     if not reading.family.columns:
+        gaussians.refuse_moments(tables)
         hard = None if raw is None else raw.hard_values()
         classes, order = classes_of(tables, reading, hard)
         kinds = _kinds_asked(tables, reading.kind, checked_kind)

@@ -6,6 +6,7 @@ second what ``kind`` says: the variance unless told otherwise. Residual models h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,17 @@ def read_moments(table: Table, family: Family, kind: str) -> tuple[Array, str | 
         expected = f"a {kind} from {least:.2g} to {most:.2g}"
     _check(spread, wrong, table, kind, expected)
     return np.stack([np.where(absent, np.nan, mean), variance], axis=-1), kind
+
+
+def refuse_moments(tables: Mapping[str, Table]) -> None:
+    """Refuse tables of means and variances where classes are expected."""
+    for table in tables.values():
+        names = {name.strip().lower() for name in table.columns or ()}
+        if "mean" in names and names & set(KINDS) and len(names) == 2:
+            raise InputError(
+                f"{table.where}: found the columns {', '.join(table.columns or ())}, which are no "
+                "classes; for means and variances pass family='gaussian'"
+            )
 
 
 def _columns(table: Table, has_mean: bool, kind: str) -> tuple[Array, Array, str]:
