@@ -108,7 +108,7 @@ def one_line(text: str) -> str:
 
 _WORDS = (
     "rule|weighting|weights|temperature|floor|penalty|missing|fallback|kind|classes|positive"
-    "|renormalise|seed|folds"
+    "|renormalise|seed|folds|family|metric|calibrate|scaling|confidence|resample|thorough|ordered"
 )
 #: ``floor='auto'`` as the library's messages write it, but not as a part of a path.
 _KEYWORD = re.compile(

@@ -87,5 +87,5 @@ def _columns(
         raise InputError("--quantiles: classes have none; leave it out")
     for q in quantiles:
         assert pooled.distribution is not None
-        columns[f"q{q:g}"] = pooled.distribution.quantile(q).astype(predictions.dtype)
+        columns[f"q{q!r}"] = pooled.distribution.quantile(q).astype(predictions.dtype)
     return columns
