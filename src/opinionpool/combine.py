@@ -17,15 +17,8 @@ from .options import (
     named_rule,
     pool_temperature,
 )
-from .pooling import (
-    Floor,
-    Policy,
-    Pooled,
-    check_policies,
-    pool_predictions,
-    resolve_floor,
-    warn_of_fallback,
-)
+from .policies import Floor, Policy, check_policies, resolve_floor
+from .pooling import Pooled, pool_predictions, warn_of_fallback
 from .predictions import Predictions, Reading, gather
 from .predictions.columns import Kinds
 from .weightings.given import normalised_weights

@@ -17,12 +17,14 @@ from .errors import InputError
 from .fit import fit_gathered, labelled
 from .folds import splits_of
 from .options import check_kinds, checked_seed, checked_word, is_word, named_family, penalty_scale
-from .pool import Pool, Settings
-from .pooling import Floor, Policy, check_policies, prepared, resolve_floor
+from .policies import Floor, Policy, check_policies, resolve_floor
+from .pool import Pool
+from .pooling import prepared
 from .predictions import Reading, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
+from .settings import Settings
 
 Array = NDArray[np.float64]
 

@@ -16,11 +16,12 @@ from .errors import LabelError, OpinionPoolError, Status
 from .fit import needed_prior
 from .folds import Split
 from .losses import row_losses
-from .pool import Settings
-from .pooling import Policy, evidence_of
+from .policies import Policy
+from .pooling import evidence_of
 from .predictions import Predictions, Targets
 from .rules import RULES
 from .rules.evidence import Evidence
+from .settings import Settings
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
 from .weightings.learned_floors import floored_evidence, learn_floors

@@ -28,15 +28,9 @@ from .options import (
     penalty_scale,
     pool_temperature,
 )
-from .pool import Pool, Settings
-from .pooling import (
-    Floor,
-    Policy,
-    check_policies,
-    evidence_of,
-    prior_of,
-    resolve_floor,
-)
+from .policies import Floor, Policy, check_policies, prior_of, resolve_floor
+from .pool import Pool
+from .pooling import evidence_of
 from .predictions import Gathered, Predictions, Reading, Targets, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
@@ -44,6 +38,7 @@ from .predictions.confidence import Scores
 from .provenance import fingerprint, row_counts
 from .rules.base import AnyRule
 from .scaling import scaled
+from .settings import Settings
 from .weightings import Weighting
 from .weightings.base import Choice, Task
 from .weightings.choose import complete

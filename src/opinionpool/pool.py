@@ -17,48 +17,15 @@ from .distributions import variance_of
 from .errors import AlignmentError, InputError, MissingOutputError, Status
 from .families import FAMILIES
 from .families.mixture import Mixture
-from .pooling import Floor, Policy, Pooled, pool_predictions, resolve_floor, warn_of_fallback
+from .policies import Policy, resolve_floor
+from .pooling import Pooled, pool_predictions, warn_of_fallback
 from .predictions import Gathered, Predictions, Reading, gather
 from .predictions.classes import Label
 from .predictions.confidence import GIVEN_SCORES, Scores
 from .rules import RULES
+from .settings import Settings
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a pool treats what it is given; what was asked for, before it was resolved.
-
-    Attributes
-    ----------
-    floor, missing, fallback, penalty
-        As given to :func:`opinionpool.fit`.
-    renormalise
-        Whether rows of probabilities that do not sum to one are rescaled.
-    positive
-        The class of single columns, None for the second.
-    closure
-        Whether models of weight 0 still veto (fitted under ``floor="veto"``).
-    resample, metric, calibrate, scaling
-        As given to :func:`opinionpool.fit`; a callable metric by its name.
-    confidence
-        The column of scores in every model's table, ``""`` where they are given apart, None
-        without.
-    """
-
-    floor: Floor = "auto"
-    missing: str = "renormalise"
-    fallback: str = "uniform"
-    penalty: float | Literal["auto"] = "auto"
-    renormalise: bool = False
-    positive: Label | None = None
-    closure: bool = False
-    resample: int = 0
-    metric: str | None = None
-    calibrate: str | None = None
-    scaling: str | None = None
-    confidence: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,14 +19,9 @@ from .families.mixture import Mixture
 from .fit import labelled
 from .losses import mean_loss
 from .options import check_kinds, is_word, named_family
+from .policies import Floor, Policy, resolve_floor
 from .pool import Pool, load
-from .pooling import (
-    Floor,
-    Policy,
-    evidence_of,
-    resolve_floor,
-    warn_of_fallback,
-)
+from .pooling import evidence_of, warn_of_fallback
 from .predictions import Predictions, Reading, Targets, gather
 from .predictions.columns import Kinds
 from .rules import LOG, RULES
