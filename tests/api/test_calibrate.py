@@ -68,7 +68,9 @@ def test_compare_calibrates_inside_the_folds():
     plain = op.compare(overconfident, Y)
     found = op.compare(overconfident, Y, calibrate="temperature")
     losses = [{row["candidate"]: row["loss"] for row in c.table} for c in (plain, found)]
-    assert losses[1]["uniform linear, T = 1"] < losses[0]["uniform linear, T = 1"]
+    # A single model gains; the mean of over-confident ones may be right where each is too sure.
+    assert losses[1]["best single model"] < losses[0]["best single model"]
+    assert losses[1]["uniform linear, T = 1"] > losses[0]["uniform linear, T = 1"]
     assert found.pool.model_temperatures is not None
 
 

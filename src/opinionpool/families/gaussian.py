@@ -184,7 +184,7 @@ class GaussianRows(LogRows):
     def evaluate(self, v: Array, u: Array, scale: Array | None = None) -> Sums:
         """Sum loss, gradient, curvature, and ``E[λ_α/Λ]``."""
         total, e = self._pool(v)
-        loss = float(u @ (_losses(total, e) - self.offset))
+        loss = float(u @ np.where(u > 0, _losses(total, e) - self.offset, 0.0))
         m = len(self.precision)
         if not np.isfinite(loss):  # v = 0: a barrier
             return Sums(np.inf, np.zeros(m), np.zeros((m, m)), np.ones(m))

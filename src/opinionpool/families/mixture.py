@@ -90,8 +90,8 @@ class Mixture:
     def quantile(self, q: float) -> Array:
         """Return the q-quantile of each row, (N,), for 0 < q < 1.
 
-        By safeguarded Newton steps between the smallest and the largest component's quantile,
-        on the tail that is the smaller one, to rounding error.
+        By safeguarded Newton steps for the logarithm of the tail, between the smallest and the
+        largest component's quantile, on the side where the tail is the smaller one, to rounding.
         """
         from scipy.special import ndtri
 
@@ -107,13 +107,16 @@ class Mixture:
         y = np.clip(self.mean, low, high)
         for _ in range(_MAX_STEPS):
             # Excess of the tail over its target; it rises with y on the left, falls on the right.
-            excess = sign * (self._tail(y, sign) - target)
+            tail = self._tail(y, sign)
+            excess = sign * (tail - target)
             low, high = np.where(excess < 0, y, low), np.where(excess >= 0, y, high)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                newton = y - excess / self.density(y)
+                # Of the logarithm, which is nearly a parabola: of the tail itself a step far out
+                # gains a factor e only.
+                newton = y - sign * np.log(tail / target) * (tail / self.density(y))
             inside = (newton > low) & (newton < high)
             step = np.where(inside, newton, 0.5 * low + 0.5 * high)
-            still = np.abs(step - y) > 4 * _EPS * np.maximum(np.abs(y), finest)
+            still = (excess != 0) & (np.abs(step - y) > _EPS * np.maximum(np.abs(y), finest))
             y = np.where(still, step, y)
             if not still.any():
                 break

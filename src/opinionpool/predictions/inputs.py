@@ -43,7 +43,7 @@ def tables_of(
         else:
             if pairs and isinstance(value, tuple) and len(value) == 2 and np.ndim(value[0]) == 1:
                 value = _paired(value, name)
-            found = {name: array_table(value, f"model {name!r}", row=row)}
+            found = {name: array_table(_on_host(value), f"model {name!r}", row=row)}
         distinct_names([*tables, *found])
         tables.update(found)
     one_row = row and all(_is_vector(value) for _, value in named)
@@ -51,7 +51,7 @@ def tables_of(
 
 
 def _paired(columns: tuple[Any, Any], name: str) -> NDArray[Any]:
-    first, second = (np.asarray(column) for column in columns)
+    first, second = (np.asarray(_on_host(column)) for column in columns)
     if first.shape != second.shape:
         raise InputError(
             f"model {name!r}: found two columns of shapes {first.shape} and {second.shape}; "
@@ -71,7 +71,8 @@ def _unnamed(inputs: object) -> list[tuple[str | None, Any]]:
             + "; expected a mapping from model name to array, a list of arrays, or one array of "
             "shape (models, rows, classes)"
         )
-    return [(None, inputs[i]) for i in range(len(inputs))]  # type: ignore[arg-type,index]
+    # Not every array library has len(), or an index that leaves axes out.
+    return [(None, inputs[i, ...]) for i in range(inputs.shape[0])]  # type: ignore[attr-defined,index]
 
 
 def _name(name: object) -> str:
@@ -84,17 +85,43 @@ def _is_vector(value: Any) -> bool:
     return np.ndim(value) == 1
 
 
+def _on_host(value: Any) -> Any:
+    """Return an array of another library as NumPy can read it: in main memory, no bfloat16."""
+    if isinstance(value, np.ndarray | Sequence):
+        return value
+    from array_api_compat import is_array_api_obj, is_cupy_array, is_torch_array, to_device
+
+    if is_torch_array(value) or is_cupy_array(value):
+        value = to_device(value, "cpu")
+    if is_array_api_obj(value) and str(value.dtype).endswith("bfloat16"):
+        value = value.float() if is_torch_array(value) else value.astype("float32")
+    return value
+
+
 def _giver(original: Any) -> GiveBack:
     """Return how a result becomes what the caller works with: its frame type or array library."""
     source = source_of(original)
+    if isinstance(original, tuple) and original and not np.isscalar(original[0]):
+        original = original[0]  # a mean and a variance
 
     def give_back(p: NDArray[Any], classes: tuple[Label, ...], ids: NDArray[Any] | None) -> Any:
         if source is not None:
             return source.give_back(original, p, tuple(class_text(c) for c in classes), ids)
         if isinstance(original, np.ndarray | Sequence):
             return p
-        from array_api_compat import array_namespace, is_array_api_obj
+        from array_api_compat import (
+            array_namespace,
+            device,
+            is_array_api_obj,
+            is_cupy_array,
+            is_torch_array,
+        )
 
-        return array_namespace(original).asarray(p) if is_array_api_obj(original) else p
+        if not is_array_api_obj(original):
+            return p
+        xp = array_namespace(original)
+        if is_torch_array(original) or is_cupy_array(original):
+            return xp.asarray(p, device=device(original))
+        return xp.asarray(p)
 
     return give_back

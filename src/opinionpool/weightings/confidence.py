@@ -154,7 +154,7 @@ class _Search:
         _, gamma, v, status = self.best
         status = _uncertified(status)
         s = float(v.sum())
-        s = s if s > TRACE else 0.0
+        s = s if s > TRACE or self.evidence.family.uniform(1) is None else 0.0
         w = v / s if s > 0 else self.sizes / self.sizes.sum()
         w = np.where(w < TRACE, 0.0, w)
         w = (w / self.sizes)[self.group]
