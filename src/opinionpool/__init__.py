@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from . import plot
 from .activations import log_sigmoid, log_softmax, logsumexp, sigmoid, softargmin, softmax
 from .boltzmann import BoltzmannDistribution, boltzmann_distribution, boltzmann_policy
 from .combine import combine
 from .compare import Comparison, compare
 from .derivatives import softmax_jacobian, softmax_jvp, softmax_vjp
 from .errors import OpinionPoolError, OpinionPoolWarning, Status
+from .explain import explain
 from .families.mixture import Mixture
 from .fit import fit
 from .io import sources as _sources  # noqa: F401 - registers files and frames
@@ -30,11 +32,13 @@ __all__ = [
     "boltzmann_policy",
     "combine",
     "compare",
+    "explain",
     "fit",
     "load",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "plot",
     "sample",
     "score",
     "sigmoid",

@@ -19,6 +19,7 @@ from .options import (
     Weights,
     check_kinds,
     checked_seed,
+    checked_threads,
     checked_word,
     confidence_setting,
     is_word,
@@ -71,6 +72,7 @@ def fit(
     confidence: Scores | None = None,
     calibrate: str | None = None,
     scaling: str | None = None,
+    threads: int | None = None,
     seed: int | None = None,
 ) -> Pool:
     """Fit the pool of several models to held-out labels.
@@ -125,6 +127,9 @@ def fit(
     scaling
         ``"vector"`` fits the pooled log-probabilities a factor and an offset per class, after
         everything else.
+    threads
+        How many threads compiled kernels may use (with the extra ``fast``, on large data); None
+        for as many as there are cores. Another number changes results in the last digits only.
     seed
         For the random starts that missing outputs make necessary; None is 0.
 
@@ -200,6 +205,7 @@ def fit(
         scale,
         settings,
         seed,
+        checked_threads(threads),
     )
 
 
@@ -211,6 +217,7 @@ def fit_gathered(
     scale: float,
     settings: Settings,
     seed: int,
+    threads: int = 1,
 ) -> Pool:
     """Fit aligned predictions; everything was checked."""
     predictions, targets = gathered.predictions, labelled(gathered)
@@ -227,9 +234,10 @@ def fit_gathered(
         gamma=0.0 if weighting.confident else None,
     )
     evidence = evidence_of(predictions, targets, policy, fitting=True)
+    evidence = replace(evidence, threads=threads)
     if settings.calibrate:
         policy = replace(policy, betas=own_temperatures(evidence, scale))
-        evidence = evidence_of(predictions, targets, policy)
+        evidence = replace(evidence_of(predictions, targets, policy), threads=threads)
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)

@@ -18,6 +18,7 @@ from .errors import AlignmentError, InputError, MissingOutputError, Status
 from .families import FAMILIES
 from .families.mixture import Mixture
 from .policies import Policy, resolve_floor
+from .pool_card import pool_card
 from .pooling import Pooled, pool_predictions, warn_of_fallback
 from .predictions import Gathered, Predictions, Reading, gather
 from .predictions.classes import Label
@@ -306,6 +307,11 @@ class Pool:
             f"<Pool {self.rule}/{self.weighting}: {shown}; T={self.temperature:.4g}, "
             f"loss={self.loss:.5g}, gap={self.gap:.2g}, {self.status.value}>"
         )
+
+    def _repr_html_(self) -> str:
+        facts = (("T", self.temperature), ("loss", self.loss), ("gap", self.gap))
+        title = f"{self.rule} pool, {self.weighting} weights, {self.status.value}"
+        return pool_card(title, self.models, self.weights.tolist(), self.losses.tolist(), facts)
 
 
 def load(path: str | os.PathLike[str]) -> Pool:

@@ -95,6 +95,7 @@ def test_the_defaults_of_the_design_are_the_code_s():
         "confidence": None,
         "calibrate": None,
         "scaling": None,
+        "threads": None,
         "seed": None,
     }
 

@@ -12,6 +12,7 @@ from .combine import combine
 from .compare import compare
 from .demo import demo
 from .fit import fit
+from .report import report
 from .score import score
 from .show import show
 from .threshold import threshold
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "score": (score, "MODEL_FILE... [--labels FILE] [OPTIONS]"),
     "threshold": (threshold, "MODEL_FILE... [--labels FILE] [--pool FILE] [OPTIONS]"),
     "compare": (compare, "MODEL_FILE... [--labels FILE] [OPTIONS]"),
+    "report": (report, "POOL_FILE MODEL_FILE... [--labels FILE] [OPTIONS]"),
     "show": (show, "POOL_FILE [OPTIONS]"),
     "demo": (demo, "[OPTIONS]"),
 }

@@ -42,6 +42,7 @@ def fit(
             help="'vector': scale and shift each class's pooled log-probability, after all else.",
         ),
     ] = None,
+    threads: o.Threads = None,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -78,6 +79,7 @@ def fit(
             confidence=confidence,
             calibrate=calibrate,
             scaling=scaling,
+            threads=threads,
             seed=seed,
             **reading.keywords(),
         )

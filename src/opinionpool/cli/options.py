@@ -96,6 +96,14 @@ SampleWeight = Annotated[
         help="Column beside the labels that says how much each row counts; 2 is a row seen twice.",
     ),
 ]
+Threads = Annotated[
+    int | None,
+    Parameter(
+        group=POOLING,
+        converter=whole,
+        help="Threads of the compiled kernels; without it as many as there are cores.",
+    ),
+]
 Seed = Annotated[
     int | None, Parameter(group=POOLING, converter=whole, help="For whatever is random.")
 ]

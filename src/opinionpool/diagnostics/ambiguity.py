@@ -1,0 +1,115 @@
+"""Whose disagreement a pool gains from: shares of the ambiguity by model and by pair (maths.md §4).
+
+Log rule: ``A = Σ w_α K(p̄, p_α) = ¼ Σ_αβ w_αw_β J_αβ + ½ Σ_α w_α [K(p̄, p_α) − K(p_α, p̄)]``
+(Heskes 1998, eq. 4). Eq. 5 of that paper drops the second term. The linear rule's ambiguity
+``K(w‖ρ)`` has shares by model, but none by pair.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rules import LOG
+from ..rules.base import AnyRule, answering
+from ..rules.evidence import Evidence
+
+Array = NDArray[np.float64]
+
+
+def row_weights(w: Array, evidence: Evidence) -> Array:
+    """Return ``w̃_nα``, (M, N): the weights of each row over who answered it."""
+    if evidence.attendance is None:
+        return np.repeat(w[:, None], evidence.n_rows, axis=1)
+    return answering(w, evidence.attendance, evidence.n_rows)[0]
+
+
+def model_shares(rule: AnyRule, w: Array, evidence: Evidence) -> tuple[Array, Array]:
+    """Return each model's part of the average error and of the ambiguity, (M,) each, T = 1.
+
+    ``E[w̃_α NLL_α]``, which sum to the average error; and ``E[w̃_α K(p̄, p_α)]``, for the
+    linear rule ``E[w̃_α log(p̄(y)/p_α(y))]``, which sum to the ambiguity. Every row must have a
+    model with weight.
+    """
+    u = evidence.weight / evidence.total_weight
+    error, spread = np.zeros(len(w)), np.zeros(len(w))
+    family, chosen = evidence.family, np.flatnonzero(w > 0)
+    for rows in _blocks(evidence):
+        block, here = evidence.take(rows).models(chosen), u[rows]
+        weights, nll = row_weights(w[chosen], block), -block.log_likelihood()
+        error[chosen] += np.where(weights > 0, weights * nll, 0.0) @ here
+        if rule is LOG:
+            pooled = rule.pooled(w[chosen], block.parameters, block.attendance, family=family)
+            apart = np.stack([family.divergence(pooled, own) for own in block.parameters])
+        else:
+            apart = nll - rule.row_losses(w[chosen], 1.0, block, closure=False)
+        spread[chosen] += np.where(weights > 0, weights * apart, 0.0) @ here
+    return error, spread
+
+
+def pair_shares(w: Array, evidence: Evidence) -> Array:
+    """Return ``¼ E[w̃_α w̃_β J_αβ]``, (M, M): summed over all cells, eq. 5's ambiguity."""
+    chosen = np.flatnonzero(w > 0)
+    share = np.zeros((len(w), len(w)))
+    some = evidence.models(chosen)
+    if evidence.attendance is None:
+        ww = w[chosen, None] * w[chosen]
+        found = 0.25 * ww * some.family.mean_divergences(some.parameters, some.weight)
+    else:
+        found = _uneven(w[chosen], some)
+    share[np.ix_(chosen, chosen)] = found
+    return share
+
+
+def asymmetry(w: Array, rule: AnyRule, evidence: Evidence) -> float:
+    """Return ``½ E Σ w̃_α [K(p̄, p_α) − K(p_α, p̄)]``: what eq. 5 leaves out of the ambiguity."""
+    u, total = evidence.weight / evidence.total_weight, 0.0
+    family, chosen = evidence.family, np.flatnonzero(w > 0)
+    for rows in _blocks(evidence):
+        block = evidence.take(rows).models(chosen)
+        weights = row_weights(w[chosen], block)
+        pooled = rule.pooled(w[chosen], block.parameters, block.attendance, family=family)
+        for own, share in zip(block.parameters, weights, strict=True):
+            odd = family.divergence(pooled, own) - family.divergence(own, pooled)
+            total += 0.5 * float(u[rows] @ np.where(share > 0, share * odd, 0.0))
+    return total
+
+
+def pair_figures(rule: AnyRule, w: Array, evidence: Evidence, ambiguity: float) -> dict[str, Any]:
+    """Return the split of a log pool's ambiguity by pairs; a reason where there is none."""
+    if rule is not LOG:
+        return {"reason": "only a log pool's ambiguity is a sum over pairs (Heskes, eq. 4)"}
+    with np.errstate(invalid="ignore"):
+        pairs = pair_shares(w, evidence)
+        odd = asymmetry(w, rule, evidence)
+    if not (np.isfinite(pairs).all() and np.isfinite(odd)):
+        return {"reason": "models that give 0 to what others think possible are infinitely apart"}
+    return {
+        "reason": None,
+        "pairs": pairs,
+        "approximation": float(pairs.sum()),
+        "missed": ambiguity - float(pairs.sum()),
+        "asymmetry": odd,
+    }
+
+
+def _uneven(w: Array, evidence: Evidence) -> Array:
+    """Sum pair by pair, where rows have weights of their own."""
+    u, family = evidence.weight / evidence.total_weight, evidence.family
+    found = np.zeros((len(w), len(w)))
+    for rows in _blocks(evidence):
+        block = evidence.take(rows)
+        weights, p = row_weights(w, block), block.parameters
+        for a in range(len(w)):
+            for b in range(a):
+                share = 0.25 * u[rows] * weights[a] * weights[b]
+                apart = family.divergence(p[a], p[b]) + family.divergence(p[b], p[a])
+                found[a, b] += np.where(share > 0, share * apart, 0.0).sum()
+    return np.asarray(found + found.T)
+
+
+def _blocks(evidence: Evidence) -> list[slice]:
+    size = max(1, (1 << 20) // max(1, evidence.n_models * evidence.n_parameters))
+    return [slice(first, first + size) for first in range(0, evidence.n_rows, size)]

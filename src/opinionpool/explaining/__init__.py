@@ -1,0 +1,1 @@
+"""What an explanation is made of: each file one part of the dict of :func:`opinionpool.explain`."""
