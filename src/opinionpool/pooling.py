@@ -17,10 +17,13 @@ from .errors import MissingOutputError, warn
 from .families import CATEGORICAL, Family
 from .families.floors import raise_floors
 from .families.mixture import Mixture
+from .kernels import fused
 from .policies import Policy
 from .predictions import Predictions, Targets
+from .rules import LOG
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
+from .rules.fused import worthwhile
 from .vetoes import veto_error
 from .weightings.vector_scaling import apply_vector
 
@@ -136,6 +139,11 @@ def pool_rows(
     closure: bool,
 ) -> Array:
     """Pool with given weights, tempered: (N, P); rows that cannot be are not defined."""
+    fusible = rule is LOG and family is CATEGORICAL and inverse_temperature > 0
+    if fusible and worthwhile(parameters.size):
+        v = inverse_temperature * w
+        m = present if present is None or present.dtype == bool else np.asarray(present)
+        return fused.apply(list(parameters), v, log=True, present=m, closure=closure)[0]
     m, n, size = parameters.shape
     step = max(1, _BLOCK_CELLS // (m * size))
     out = np.empty((n, size))

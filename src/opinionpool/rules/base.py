@@ -59,6 +59,10 @@ class Rule(ABC, Generic[BlockT]):
         Anything in rows that no model with weight answered: those cost their fallback.
         """
 
+    def blocks(self, evidence: Evidence) -> list[BlockT]:
+        """Prepare all rows, in blocks that stay in cache."""
+        return [self.prepare(block) for block in evidence.blocks()]
+
     @abstractmethod
     def prepare(self, evidence: Evidence) -> BlockT:
         """Compute once per block of rows what every evaluation needs."""

@@ -56,6 +56,8 @@ class Evidence:
     confidence, gamma
         (M, N) how sure each model is of each row, in [0, 1], and the power γ to which that
         counts in the row's weights ``∝ w_α c_nα^γ``; None and 0 where it does not.
+    threads
+        How many threads compiled kernels may use.
     """
 
     parameters: Array
@@ -66,6 +68,7 @@ class Evidence:
     family: Family = CATEGORICAL
     confidence: Array | None = None
     gamma: float = 0.0
+    threads: int = 1
 
     @property
     def n_models(self) -> int:
@@ -99,7 +102,9 @@ class Evidence:
         )
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
-        """Return the evidence of some models."""
+        """Return the evidence of some models; of all in their order, itself."""
+        if np.array_equal(chosen, np.arange(self.n_models)):
+            return self
         present = None if self.present is None else self.present[chosen]
         confidence = None if self.confidence is None else self.confidence[chosen]
         return replace(
@@ -113,7 +118,8 @@ class Evidence:
 
     def entropy(self) -> float:
         """Return the outcomes' mean entropy, nats per row: no mean loss is less."""
-        return float(self.outcomes.entropy() @ self.weight) / self.total_weight
+        some = self.weight > 0  # not 0·(−inf)
+        return float(self.outcomes.entropy()[some] @ self.weight[some]) / self.total_weight
 
     def answered(self) -> Evidence:
         """Return the rows in which at least one model answered."""

@@ -7,7 +7,7 @@ is solved on those (a working set); the gradient of all others proves that they 
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 
 import numpy as np
@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from ..solvers.evaluation import Evaluation
 from .evidence import BLOCK_CELLS
+from .fused import FusedLinearBlock
 from .linear import RULE, LinearBlock
 
 Array = NDArray[np.float64]
+
+#: More models than this are solved a few at a time: their whole curvature is never needed.
+MOST_FUSED = 200
 
 
 class Likelihoods:
@@ -38,10 +42,13 @@ class Likelihoods:
         self.log_f, self.weight = log_f, weight
         self.n = float(weight.sum())
         self._top = log_f.max(axis=0)
-        size = max(1, BLOCK_CELLS // len(log_f))
-        self._blocks = [
-            self._block(slice(first, first + size)) for first in range(0, log_f.shape[1], size)
-        ]
+        self._whole = FusedLinearBlock.of(log_f, weight) if len(log_f) <= MOST_FUSED else None
+
+    @cached_property
+    def _blocks(self) -> list[LinearBlock]:
+        size = max(1, BLOCK_CELLS // len(self.log_f))
+        n = self.log_f.shape[1]
+        return [self._block(slice(first, first + size)) for first in range(0, n, size)]
 
     def _block(self, rows: slice) -> LinearBlock:
         log_f, top = self.log_f[:, rows], self._top[rows]
@@ -49,13 +56,15 @@ class Likelihoods:
 
     def evaluate(self, w: Array) -> Evaluation:
         """Return value, gradient, curvature, and the bound ``ln max E r``."""
-        mean = reduce(add, (RULE.evaluate(w, block) for block in self._blocks)).per_row(self.n)
+        blocks = self._blocks if self._whole is None else [self._whole]
+        mean = reduce(add, (RULE.evaluate(w, block) for block in blocks)).per_row(self.n)
         excess = RULE.excess(w, mean, np.zeros(1), -np.inf)
         return Evaluation(mean.value, mean.gradient, mean.curvature, excess)
 
     def value(self, w: Array) -> float:
         """Return the mean loss."""
-        return float(sum(RULE.value(w, block) for block in self._blocks) / self.n)
+        blocks = self._blocks if self._whole is None else [self._whole]
+        return float(sum(RULE.value(w, block) for block in blocks) / self.n)
 
     def models(self, chosen: NDArray[np.int64]) -> Likelihoods:
         """Return the problem of some models; they must leave every row possible."""

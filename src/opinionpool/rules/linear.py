@@ -19,6 +19,7 @@ from ..families.base import Family, Sums
 from ..kernels import reference as kernels
 from .base import Rule, answering
 from .evidence import Evidence
+from .fused import FusedLinearBlock
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class LinearBlock:
     fallback_loss: Array | None  # (R,), with attendance
 
 
-class LinearRule(Rule[LinearBlock]):
+class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
     """Weighted mean of probabilities, or of densities."""
 
     name = "linear"
@@ -77,6 +78,17 @@ class LinearRule(Rule[LinearBlock]):
             weights, _, _ = answering(w, attendance, evidence.n_rows)
         return -kernels.log_mixture(weights, evidence.log_likelihood())
 
+    def blocks(self, evidence: Evidence) -> list[LinearBlock | FusedLinearBlock]:
+        """Prepare all rows: at once where compiled kernels are worth their loading."""
+        # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
+        if evidence.attendance is None and evidence.outcomes.soft is None:
+            whole = FusedLinearBlock.of(
+                evidence.log_likelihood(), evidence.weight, evidence.threads
+            )
+            if whole is not None:
+                return [whole]
+        return super().blocks(evidence)
+
     def prepare(self, evidence: Evidence) -> LinearBlock:
         """Gather the likelihoods of what happened and scale them row by row."""
         log_f, weight = evidence.log_likelihood(), evidence.weight
@@ -100,8 +112,10 @@ class LinearRule(Rule[LinearBlock]):
                     fallback = -evidence.fallback[k]
         return LinearBlock(log_f, f, top, weight, attendance, fallback)
 
-    def evaluate(self, v: Array, block: LinearBlock) -> Sums:
+    def evaluate(self, v: Array, block: LinearBlock | FusedLinearBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
+        if isinstance(block, FusedLinearBlock):
+            return block.sums(v)
         log_mixture, share, u, lost = self._log_mixture(v, block)
         r = _ratios(block, log_mixture, v @ block.f)
         if share is not None:
@@ -116,8 +130,10 @@ class LinearRule(Rule[LinearBlock]):
         some = replace(block, log_f=block.log_f[chosen], f=block.f[chosen])
         return _ratios(block, self._log_mixture(v, some)[0], v @ some.f)
 
-    def value(self, v: Array, block: LinearBlock) -> float:
+    def value(self, v: Array, block: LinearBlock | FusedLinearBlock) -> float:
         """Sum the loss alone."""
+        if isinstance(block, FusedLinearBlock):
+            return block.value(v)
         log_mixture, _, u, lost = self._log_mixture(v, block)
         return lost - float(u @ log_mixture)
 

@@ -21,6 +21,7 @@ from ..families import CATEGORICAL
 from ..families.base import Family, LogRows, Sums
 from .base import Rule, answering
 from .evidence import Evidence
+from .fused import FusedLogBlock
 
 Array = NDArray[np.float64]
 
@@ -34,8 +35,21 @@ class LogBlock:
     attendance: Array | NDArray[np.bool_] | None  # (M, n)
     fallback_loss: Array | None  # (n,), with attendance
 
+    def sums(self, v: Array) -> Sums:
+        """Sum loss, gradient, curvature, and what the family's certificate needs."""
+        of = _per_row(v, self)
+        sums = self.rows.evaluate(of.v, of.weight, of.scale)
+        return replace(sums, value=sums.value + of.lost)
 
-class LogRule(Rule[LogBlock]):
+    def value(self, v: Array) -> float:
+        """Sum the loss alone."""
+        of = _per_row(v, self)
+        # Not weight @ losses: at v = 0 a density's loss is inf, and 0·inf NaN.
+        losses = np.where(of.weight > 0, self.rows.losses(of.v), 0.0)
+        return float(of.weight @ losses) + of.lost
+
+
+class LogRule(Rule[LogBlock | FusedLogBlock]):
     """Weighted mean of log-densities, renormalised."""
 
     name = "log"
@@ -65,6 +79,11 @@ class LogRule(Rule[LogBlock]):
         )
         return -family.log_likelihood(family.tempered(pooled, s), evidence.outcomes)
 
+    def blocks(self, evidence: Evidence) -> list[LogBlock | FusedLogBlock]:
+        """Prepare all rows: at once where compiled kernels are worth their loading."""
+        whole = FusedLogBlock.of(evidence)
+        return super().blocks(evidence) if whole is None else [whole]
+
     def prepare(self, evidence: Evidence) -> LogBlock:
         """Let the family make the rows ready."""
         attendance = evidence.attendance
@@ -75,16 +94,13 @@ class LogRule(Rule[LogBlock]):
             None if attendance is None else evidence.fallback_loss(),
         )
 
-    def evaluate(self, v: Array, block: LogBlock) -> Sums:
+    def evaluate(self, v: Array, block: LogBlock | FusedLogBlock) -> Sums:
         """Sum loss, gradient, curvature, and what the family's certificate needs."""
-        of = _per_row(v, block)
-        sums = block.rows.evaluate(of.v, of.weight, of.scale)
-        return replace(sums, value=sums.value + of.lost)
+        return block.sums(v)
 
-    def value(self, v: Array, block: LogBlock) -> float:
+    def value(self, v: Array, block: LogBlock | FusedLogBlock) -> float:
         """Sum the loss alone."""
-        of = _per_row(v, block)
-        return float(of.weight @ block.rows.losses(of.v)) + of.lost
+        return block.value(v)
 
     def excess(
         self, v: Array, mean: Sums, slope: Array, entropy: float, family: Family = CATEGORICAL

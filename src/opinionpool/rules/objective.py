@@ -73,7 +73,7 @@ class PooledLoss:
         )
         self.family = self.evidence.family
         self.entropy = self.evidence.entropy()
-        self._blocks = [rule.prepare(block) for block in self.evidence.blocks()]
+        self._blocks = rule.blocks(self.evidence)
 
     @property
     def convex(self) -> bool:

@@ -1,0 +1,130 @@
+"""Pooling by the log rule with given weights: blocks of rows, shared out to threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import plain
+from .arrays import Rows, attendance_of, common_dtype
+from .choice import NARROW_POOL, PAST_CACHES, Kernels, compiled
+from .status import UNANSWERED
+from .threads import blocks, in_threads
+
+Array = NDArray[np.float64]
+Present = NDArray[np.bool_] | Array | None
+
+
+def apply(
+    arrays: Sequence[NDArray[Any]],
+    v: Array,
+    *,
+    out: NDArray[Any] | None = None,
+    log: bool = False,
+    threads: int = 1,
+    present: Present = None,
+    closure: bool = False,
+    kernels: Kernels | None = None,
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Pool by the log rule: the softmax of ``Σ_α v_α x_α``, in one pass over memory.
+
+    Parameters
+    ----------
+    arrays
+        M arrays (N, K) of logits or log-probabilities; −inf vetoes a class.
+    v
+        (M,) weights over temperature, not negative.
+    out
+        (N, K) where to write; made if None.
+    log
+        Whether to return log-probabilities.
+    threads
+        How many to use; they end with the call.
+    present
+        (M, N) which model answered which row, or the share m of its weight that it has there;
+        None for all. Rows pool who answered (maths.md §6); where m is 0 cells are not looked at.
+    closure
+        Whether models of weight 0 still veto.
+    kernels
+        See :func:`compiled`.
+
+    Returns
+    -------
+    out
+        (N, K), float32 if all arrays are, else float64. Rows that no class or no model is left
+        for are 0 (−inf if ``log``), rows with NaN or +inf are NaN.
+    status
+        (N,) codes of :mod:`~opinionpool.kernels.status`; 0 for a pooled row.
+
+    Examples
+    --------
+    >>> x = [np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])]
+    >>> apply(x, np.array([0.5, 0.5]))[0].round(4)
+    array([[0.6667, 0.3333]])
+    """
+    n, k = arrays[0].shape
+    dtype = common_dtype(arrays)
+    if out is None:
+        out = np.empty((n, k), dtype)
+    status = np.zeros(n, np.uint8)
+    v = np.asarray(v, dtype=np.float64)
+    counting = np.flatnonzero(v > 0) if not closure else np.arange(len(v))
+    if not (v > 0).any():
+        out[:] = -np.inf if log else 0.0
+        status[:] = UNANSWERED
+        return out, status
+    arrays, v = [arrays[int(a)] for a in counting], v[counting]
+    present = None if present is None else present[counting]
+    work: Callable[[int, int], None]
+    if compiled(kernels):
+        work = _CompiledApply(arrays, v, out, log, present, status)
+    else:
+
+        def work(first: int, last: int) -> None:
+            rows = slice(first, last)
+            here = None if present is None else present[:, rows]
+            plain.apply([x[rows] for x in arrays], v, here, out[rows], log, status[rows])
+
+    in_threads(work, blocks(n, len(v) * k * dtype.itemsize), threads)
+    return out, status
+
+
+class _CompiledApply:
+    """One block of rows of :func:`apply`."""
+
+    def __init__(
+        self,
+        arrays: Sequence[NDArray[Any]],
+        v: Array,
+        out: NDArray[Any],
+        log: bool,
+        present: Present,
+        status: NDArray[np.uint8],
+    ) -> None:
+        dtype = common_dtype(arrays)
+        self.narrow = present is None and out.shape[1] <= NARROW_POOL
+        self.rows = Rows(arrays, dtype, adjacent_rows=self.narrow)
+        self.v, self.out, self.log, self.present = v, out, log, present
+        self.status = status
+        self.direct = out.dtype == dtype and out.flags.c_contiguous and out.flags.aligned
+        self.past_caches = self.direct and out.nbytes > PAST_CACHES
+
+    def __call__(self, first: int, last: int) -> None:
+        from .narrow import apply_narrow
+        from .pooled_rows import apply_rows
+
+        base, step, _alive = self.rows.block(first, last)
+        like, status = self.rows.like, self.status[first:last]
+        out = self.out[first:last]
+        target = out if self.direct else np.empty(out.shape, like.dtype)
+        flags = (self.log, self.past_caches, status, like)
+        if self.narrow:
+            apply_narrow(0, last - first, base, step, self.v, target, *flags)
+        else:
+            here = attendance_of(self.present, first, last)
+            apply_rows(0, last - first, base, step, self.v, here, target, *flags)
+        if not self.direct:
+            out[:] = target

@@ -1,0 +1,18 @@
+"""The door to the kernels: compiled where numba is installed, else plain NumPy.
+
+All functions take M base arrays as they are: float32 or float64, mapped files, any strides, no
+stacking. Nothing is validated here; each function says what it trusts. Importing this loads no
+compiler: numba comes at the first call that uses it.
+
+Rows that cannot be pooled are left out of sums and reported, one byte per row, by the codes of
+:mod:`~opinionpool.kernels.status`.
+"""
+
+from __future__ import annotations
+
+from .applying import apply
+from .choice import Kernels, compiled
+from .mixing import linear_sums, scaled_likelihoods
+from .summing import Sums, log_sums
+
+__all__ = ["Kernels", "Sums", "apply", "compiled", "linear_sums", "log_sums", "scaled_likelihoods"]

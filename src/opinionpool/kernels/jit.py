@@ -1,0 +1,67 @@
+"""How the compiled kernels are compiled, and where the machine code is kept.
+
+numba comes with the extra ``fast``. Without it the files of compiled kernels can still be
+imported (their functions are then plain Python that nobody calls), so that only
+:mod:`~opinionpool.kernels.fused` has to know whether it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+try:
+    import numba
+    from llvmlite import ir
+    from numba import carray, types
+    from numba.extending import intrinsic as _intrinsic
+except ImportError:  # the extra is not installed
+    numba = carray = types = ir = _intrinsic = None
+
+__all__ = ["AVAILABLE", "carray", "intrinsic", "ir", "jit", "types"]
+
+AVAILABLE: bool = numba is not None
+
+#: Sums may be reordered and products fused, so that loops vectorise. Not ``nnan`` and ``ninf``:
+#: a NaN or an infinity must stay visible.
+FLAGS = {"reassoc", "contract", "arcp", "nsz"}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that writes LLVM's intermediate language callable from compiled ones."""
+    written: Callable[..., Any] = function if _intrinsic is None else _intrinsic(function)
+    return written
+
+
+def _fingerprint() -> str:
+    """Digest of every kernel's source.
+
+    numba notices an edit of the file that a cached function is in, not of the files of the
+    functions that were compiled into it; so the digest becomes part of the cached name.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+_FINGERPRINT = _fingerprint() if AVAILABLE else ""
+
+
+def jit(function: F) -> F:
+    """Compile at the first call, without the GIL, and keep the machine code on disk.
+
+    The cache is beside the source, or where that is read-only in the user's cache directory
+    (``NUMBA_CACHE_DIR`` overrides both); where nothing can be written every process compiles.
+    """
+    if not AVAILABLE:
+        return function
+    function.__qualname__ = f"{function.__name__}-{_FINGERPRINT}"
+    options = {"nogil": True, "fastmath": FLAGS, "error_model": "numpy"}
+    try:
+        compiled: F = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # "cannot cache function ...: no locator available"
+        compiled = numba.njit(**options)(function)
+    return compiled

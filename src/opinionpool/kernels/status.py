@@ -1,0 +1,15 @@
+"""Why a row could not be pooled, or its loss not counted: the kernels' status codes.
+
+A row has one, the first of UNANSWERED, INVALID, IMPOSSIBLE and RULED_OUT that applies; 0 is good.
+"""
+
+from __future__ import annotations
+
+#: A cell that is NaN or +inf, in a model that was asked.
+INVALID = 1
+#: Vetoes leave no class.
+IMPOSSIBLE = 2
+#: What happened is vetoed: an infinite loss.
+RULED_OUT = 3
+#: No model with weight answered.
+UNANSWERED = 4

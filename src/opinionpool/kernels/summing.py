@@ -1,0 +1,172 @@
+"""Sums of the log rule's loss and its derivatives: blocks of rows, shared out to threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import plain
+from .arrays import Rows, attendance_of, common_dtype, plain_layout
+from .choice import NARROW_SUMS, Kernels, compiled
+from .threads import blocks, in_threads
+
+Array = NDArray[np.float64]
+Present = NDArray[np.bool_] | Array | None
+
+
+class Sums(NamedTuple):
+    """A loss summed over rows, and what was asked for of its derivatives.
+
+    Attributes
+    ----------
+    value
+        The loss, in nats times row weight.
+    gradient, reach
+        (M,), from ``order=1`` on, else None.
+    curvature
+        (M, M), symmetric, with ``order=2``, else None.
+    status
+        (N,) why a row was left out; 0 where it was not.
+    """
+
+    value: float
+    gradient: Array | None
+    reach: Array | None
+    curvature: Array | None
+    status: NDArray[np.uint8]
+
+
+def log_sums(
+    arrays: Sequence[NDArray[Any]],
+    v: Array,
+    classes: NDArray[np.int64] | None = None,
+    weight: Array | None = None,
+    *,
+    soft: Array | None = None,
+    present: Present = None,
+    order: int = 2,
+    threads: int = 1,
+    kernels: Kernels | None = None,
+) -> Sums:
+    """Sum the log rule's loss ``log Z − Σ v_α x_α(y)`` over rows, with its derivatives.
+
+    Raw logits are as good as log-probabilities: a constant per row and model changes nothing
+    (maths.md §2). All models veto, whatever their weight. With missing outputs gradient and
+    curvature are those of rules/log.py.
+
+    Parameters
+    ----------
+    arrays, v, present, threads, kernels
+        See :func:`apply`.
+    classes
+        (N,) what happened, as class numbers.
+    weight
+        (N,) row weights; a row of weight 0 is not looked at. None for 1.
+    soft
+        (N, K) probabilities of what happened, instead of ``classes``; rows sum to one.
+    order
+        0 for the loss, 1 for gradient and reach too, 2 for the curvature too.
+
+    Returns
+    -------
+    Sums
+        Rows with a status are left out of every sum: the caller knows what they cost.
+
+    Examples
+    --------
+    >>> x = [np.log([[0.6, 0.4]]), np.log([[0.8, 0.2]])]
+    >>> sums = log_sums(x, np.array([0.5, 0.5]), np.array([0]))
+    >>> round(sums.value, 4), sums.gradient.round(4)
+    (0.3423, array([-0.1175, -0.4019]))
+    """
+    n, k = arrays[0].shape
+    v = np.asarray(v, dtype=np.float64)
+    u = np.ones(n) if weight is None else weight
+    dtype = common_dtype(arrays)
+    status = np.zeros(n, np.uint8)
+    work: Callable[[int, int], plain.Derivatives]
+    if compiled(kernels):
+        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status)
+    else:
+
+        def work(first: int, last: int) -> plain.Derivatives:
+            rows = slice(first, last)
+            return plain.log_sums(
+                [x[rows] for x in arrays],
+                v,
+                None if present is None else present[:, rows],
+                None if classes is None else classes[rows],
+                None if soft is None else soft[rows],
+                u[rows],
+                status[rows],
+            )
+
+    parts = in_threads(work, blocks(n, len(v) * k * dtype.itemsize), threads)
+    return total(parts, len(v), order, status)
+
+
+class _CompiledSums:
+    """One block of rows of :func:`log_sums`."""
+
+    def __init__(
+        self,
+        arrays: Sequence[NDArray[Any]],
+        v: Array,
+        classes: NDArray[np.int64] | None,
+        soft: Array | None,
+        u: Array,
+        present: Present,
+        order: int,
+        status: NDArray[np.uint8],
+    ) -> None:
+        n, self.k = arrays[0].shape
+        self.narrow = present is None and self.k <= NARROW_SUMS
+        self.rows = Rows(arrays, common_dtype(arrays), adjacent_rows=self.narrow)
+        self.v, self.present, self.order, self.status = v, present, order, status
+        self.u = plain_layout(u, np.float64)
+        nobody = np.zeros(n, np.int64)
+        self.classes = nobody if classes is None else plain_layout(classes, np.int64)
+        self.soft = np.zeros((0, 0)) if soft is None else plain_layout(soft, np.float64)
+
+    def __call__(self, first: int, last: int) -> plain.Derivatives:
+        from .narrow import sum_narrow
+        from .rows import sum_rows
+        from .tiles import padded
+
+        base, step, _alive = self.rows.block(first, last)
+        m, filled = len(base), padded(len(base))
+        gradient, reach, curvature = np.zeros(filled), np.zeros(filled), np.zeros((filled, filled))
+        here = slice(first, last)
+        data = (
+            *(self.classes[here], self.soft[here], self.u[here], self.k, self.order),
+            *(self.status[here], self.rows.like, gradient, reach, curvature),
+        )
+        if self.narrow:
+            value = sum_narrow(0, last - first, base, step, self.v, *data)
+        else:
+            present = attendance_of(self.present, first, last)
+            value = sum_rows(0, last - first, base, step, self.v, present, *data)
+        return plain.Derivatives(value, gradient[:m], reach[:m], curvature[:m, :m])
+
+
+def total(
+    parts: Sequence[plain.Derivatives], m: int, order: int, status: NDArray[np.uint8]
+) -> Sums:
+    """Add the sums of blocks, in their order; of curvatures the lower triangles count."""
+    value, gradient, reach, curvature = 0.0, np.zeros(m), np.zeros(m), np.zeros((m, m))
+    for part in parts:
+        value += part.value
+        gradient += part.gradient
+        reach += part.reach
+        curvature += part.curvature
+    lower = np.tril(curvature)
+    return Sums(
+        float(value),
+        gradient if order else None,
+        reach if order else None,
+        lower + np.tril(lower, -1).T if order == 2 else None,
+        status,
+    )

@@ -1,0 +1,243 @@
+"""Scalar building blocks that LLVM turns into vector instructions: exp, log, maximum, pointers.
+
+``math.exp`` and a maximum written as ``if`` stay scalar in numba, 7 and 18 times slower
+(shared measurements, dependencies.md). Everything here is branch-free arithmetic instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .jit import intrinsic, ir, jit, types
+
+#: ln 2 in two parts; products of the first with an exponent are exact (fdlibm's e_exp.c).
+_LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+_LOG2_E = 1.44269504088896338700
+#: Adding it rounds to an integer and leaves that plus the exponent's bias in the lowest bits.
+_MAGIC = 1.5 * 2**52 + 1023
+_ROUND_BITS = 0x4338000000000000  # of 1.5·2**52
+_ROOT_HALF = 0x3FE6A09E00000000  # of √½, nearly
+#: Below it e^t would be subnormal; it is taken for 0 (ln 2**-1022 is −708.396).
+_LOWEST = -708.0
+
+
+def _intrinsic_of(builder: Any, name: str, real: Any, n: int) -> Any:
+    """Declare one of LLVM's own functions of n reals."""
+    return builder.module.declare_intrinsic(name, (real,), ir.FunctionType(real, [real] * n))
+
+
+@intrinsic
+def pointer(typingctx: Any, address: Any, like: Any) -> Any:
+    """Return an address as a pointer to cells of the dtype of the array ``like``."""
+    target = types.CPointer(like.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(target))
+
+    return target(address, like), codegen
+
+
+def _apart(builder: Any) -> Any:
+    """Name a scope: what is read under it is never what is written under it (LLVM, noalias)."""
+    module = builder.module
+    domain = module.add_metadata([ir.MetaDataString(module, "opinionpool")])
+    scope = module.add_metadata([ir.MetaDataString(module, "read only"), domain])
+    return module.add_metadata([scope])
+
+
+@intrinsic
+def cell(typingctx: Any, like: Any, address: Any, k: Any) -> Any:
+    """Read cell k after an address, which no :func:`put` of the same loop writes to.
+
+    LLVM gives up vectorising a loop that would need more than eight comparisons of addresses.
+    """
+    dtype = like.dtype
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, address, k = args
+        place = builder.inttoptr(address, context.get_value_type(dtype).as_pointer())
+        value = builder.load(builder.gep(place, [k]), align=dtype.bitwidth // 8)
+        value.set_metadata("alias.scope", _apart(builder))
+        return value
+
+    return dtype(like, types.uint64, types.int64), codegen
+
+
+@intrinsic
+def put(typingctx: Any, array: Any, k: Any, value: Any) -> Any:
+    """Set ``array[k]`` of a contiguous array to a value of its dtype; see :func:`cell`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        held, k, value = args
+        start = context.make_array(array)(context, builder, value=held).data
+        store = builder.store(value, builder.gep(start, [k]), align=array.dtype.bitwidth // 8)
+        store.set_metadata("noalias", _apart(builder))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, array.dtype), codegen
+
+
+@intrinsic
+def larger(typingctx: Any, a: Any, b: Any) -> Any:
+    """Return the larger of two float64, neither of them NaN."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        maxnum = _intrinsic_of(builder, "llvm.maxnum", args[0].type, 2)
+        return builder.call(maxnum, args, fastmath=("nnan", "nsz"))
+
+    return types.float64(types.float64, types.float64), codegen
+
+
+@intrinsic
+def less_two(typingctx: Any, x: Any, high: Any, low: Any) -> Any:
+    """Return ``(x − high) − low`` in that order: a float64 taken from a float32 without loss.
+
+    Where x is near ``high`` the first difference is exact (Sterbenz), else relatively small.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, high, low = args
+        return builder.fsub(builder.fsub(x, high, flags=("nsz",)), low, flags=("nsz",))
+
+    return x(x, x, x), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, to be read soon; any address is harmless."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        signature_of = ir.FunctionType(ir.VoidType(), [place, number, number, number])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", (place,), signature_of)
+        # Read, keep in every level, data (LLVM language reference, llvm.prefetch).
+        builder.call(ask, [builder.inttoptr(args[0], place), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.uint64), codegen
+
+
+@intrinsic
+def stream_line(typingctx: Any, target: Any, source: Any) -> Any:
+    """Copy 64 bytes to an address that is a multiple of 64, past the caches."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        line = ir.VectorType(ir.FloatType(), 16).as_pointer()
+        cells = builder.load(builder.inttoptr(args[1], line), align=4)
+        store = builder.store(cells, builder.inttoptr(args[0], line), align=64)
+        one = builder.module.add_metadata([ir.IntType(32)(1)])
+        store.set_metadata("nontemporal", one)
+        return context.get_dummy_value()
+
+    return types.void(types.uint64, types.uint64), codegen
+
+
+@intrinsic
+def split_exponent(typingctx: Any, t: Any) -> Any:
+    """Return ``r`` and ``2**n`` with ``e**t = e**r 2**n`` and ``|r| <= ln(2)/2``.
+
+    The instructions carry no permission to reassociate, which would undo both the rounding
+    ``(t + magic) − magic`` and the two-part ln 2.
+    """
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (t,) = args
+        real, bits = t.type, context.get_value_type(types.int64)
+        fma = _intrinsic_of(builder, "llvm.fmuladd", real, 3)
+        magic = real(_MAGIC)
+        u = builder.call(fma, (t, real(_LOG2_E), magic))
+        n = builder.fsub(u, magic, flags=("nsz",))
+        r = builder.call(fma, (n, real(-_LN2[0]), t))
+        r = builder.call(fma, (n, real(-_LN2[1]), r))
+        scale = builder.bitcast(builder.shl(builder.bitcast(u, bits), bits(52)), real)
+        return context.make_tuple(builder, pair, (r, scale))
+
+    return pair(types.float64), codegen
+
+
+@intrinsic
+def split_mantissa(typingctx: Any, x: Any) -> Any:
+    """Return ``m`` and ``n`` with ``x = m 2**n`` and ``√½ <= m < √2``, for normal ``x > 0``.
+
+    The bits of √½ are subtracted first, so that the exponent field changes there (musl, log.c).
+    """
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (x,) = args
+        real, bits = x.type, context.get_value_type(types.int64)
+        i = builder.bitcast(x, bits)
+        above = builder.sub(i, bits(_ROOT_HALF))
+        field = builder.and_(above, bits(-(1 << 52)))
+        m = builder.bitcast(builder.sub(i, field), real)
+        # An exponent is small: put its bits under those of 1.5·2**52 instead of converting.
+        shifted = builder.add(builder.ashr(above, bits(52)), bits(_ROUND_BITS))
+        n = builder.fsub(builder.bitcast(shifted, real), real(1.5 * 2**52), flags=("nsz",))
+        return context.make_tuple(builder, pair, (m, n))
+
+    return pair(types.float64), codegen
+
+
+@intrinsic
+def plus_ln2(typingctx: Any, rest: Any, n: Any) -> Any:
+    """Return ``rest + n ln 2``, the small part of ln 2 first; see :func:`split_exponent`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rest, n = args
+        fma = _intrinsic_of(builder, "llvm.fmuladd", n.type, 3)
+        rest = builder.call(fma, (n, n.type(_LN2[1]), rest))
+        return builder.call(fma, (n, n.type(_LN2[0]), rest))
+
+    return types.float64(types.float64, types.float64), codegen
+
+
+@jit
+def logarithm(x: float) -> float:
+    """Return ``ln x`` for normal ``x > 0``, to about an ulp (coefficients of fdlibm's e_log.c)."""
+    m, n = split_mantissa(x)
+    f = m - 1.0
+    s = f / (2.0 + f)
+    q = s * s
+    p = 1.479819860511658591e-01
+    p = p * q + 1.531383769920937332e-01
+    p = p * q + 1.818357216161805012e-01
+    p = p * q + 2.222219843214978396e-01
+    p = p * q + 2.857142874366239149e-01
+    p = p * q + 3.999999999940941908e-01
+    p = p * q + 6.666666666666735130e-01
+    half = 0.5 * f * f
+    result: float = plus_ln2(f - (half - s * (half + q * p)), n)
+    return result
+
+
+@jit
+def exponential(t: float, narrow: bool) -> float:
+    """Return ``e**t`` for ``t <= 0``; NaN for NaN, 0 for −inf.
+
+    Minimax polynomials of ``(e**r − 1 − r)/r**2`` by Remez' algorithm in 40 digits, for the
+    relative error of ``e**r``: degree 8 in all to 1.1e-12 for float32 cells, degree 11 to 4e-18.
+    """
+    r, scale = split_exponent(t)
+    if narrow:
+        q = 2.47081936413945148e-05
+        q = q * r + 1.99090063933398625e-04
+        q = q * r + 1.388919775013765e-03
+        q = q * r + 8.33328170545914429e-03
+        q = q * r + 4.16666643982785751e-02
+        q = q * r + 0.166666667847933686
+        q = q * r + 0.500000000042851682
+    else:
+        q = 2.5000018853083342e-08
+        q = q * r + 2.76303062556478574e-07
+        q = q * r + 2.75575868038470707e-06
+        q = q * r + 2.48014929496170708e-05
+        q = q * r + 1.9841269505773807e-04
+        q = q * r + 1.3888888943759984e-03
+        q = q * r + 8.33333333349497726e-03
+        q = q * r + 4.16666666665297281e-02
+        q = q * r + 0.166666666666664115
+        q = q * r + 0.500000000000001067
+    q = (q * r) * r + r
+    e: float = 0.0 if t < _LOWEST else q * scale + scale
+    return e
