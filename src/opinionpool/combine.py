@@ -118,7 +118,7 @@ def combine(
     )
     result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
     if gathered.one_row:
-        result = result[0]
+        result = result[0, ...]
     if not details:
         return result
     variance = variance_of(named_rule(rule), the_family)

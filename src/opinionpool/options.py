@@ -20,6 +20,7 @@ from .rules import RULES
 from .rules.base import AnyRule
 from .weightings import WEIGHTINGS, Weighting
 from .weightings.given import Given, normalised_weights
+from .weightings.gradient import Gradient
 from .weightings.resampled import ResampledOptimal
 from .weightings.scored import Metric, Score
 
@@ -80,6 +81,8 @@ def named_weighting(
         raise InputError(
             f"weighting: found None, expected one of {', '.join(WEIGHTINGS)}, or numbers"
         )
+    if is_word(weighting, "gradient"):  # in no registry: it needs PyTorch, and a certificate costs
+        return Gradient()
     if not isinstance(weighting, str):
         return Given(normalised_weights(weighting, names))
     if weighting not in WEIGHTINGS:

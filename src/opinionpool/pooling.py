@@ -142,8 +142,7 @@ def pool_rows(
     fusible = rule is LOG and family is CATEGORICAL and inverse_temperature > 0
     if fusible and worthwhile(parameters.size):
         v = inverse_temperature * w
-        m = present if present is None or present.dtype == bool else np.asarray(present)
-        return fused.apply(list(parameters), v, log=True, present=m, closure=closure)[0]
+        return fused.apply(list(parameters), v, log=True, present=present, closure=closure)[0]
     m, n, size = parameters.shape
     step = max(1, _BLOCK_CELLS // (m * size))
     out = np.empty((n, size))

@@ -12,7 +12,7 @@ import opinionpool.weightings
 MODELS, Y = chances(n=60)
 STACK = np.stack(list(MODELS.values()))
 RULES = ["log", "linear"]
-# All whose pools have the same weights in every row (test_confidence.py has the others), and numbers.
+# All whose pools have the same weights in every row (test_confidence.py has others), and numbers.
 WEIGHTINGS = [
     *(name for name, w in opinionpool.weightings.WEIGHTINGS.items() if not w.confident),
     [0.5, 0.2, 0.3],

@@ -13,7 +13,8 @@ pytest.importorskip("numba", reason="numba is not installed: the plain kernels a
 def problem(missing=False, zeros=False):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 7, 300)
-    models = {name: np.eye(7)[y] * rng.uniform(0.5, 2) + rng.normal(size=(300, 7)) for name in "abc"}
+    signal = np.eye(7)[y]
+    models = {n: signal * rng.uniform(0.5, 2) + rng.normal(size=(300, 7)) for n in "abc"}
     if missing:
         models["b"][::5] = np.nan
         for z in models.values():

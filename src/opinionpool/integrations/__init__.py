@@ -1,0 +1,1 @@
+"""At home elsewhere: each module here imports its host, and nobody imports it unasked."""
