@@ -34,6 +34,14 @@ def test_without_numba_the_plain_kernels_run(monkeypatch):
     assert (p == 0.25).all()
 
 
+@needs_numba
+def test_a_numba_that_does_not_work_is_none(monkeypatch):
+    from opinionpool.kernels import jit
+
+    monkeypatch.setattr(jit, "AVAILABLE", False)
+    assert not fused.compiled("auto")
+
+
 def _run(code, **environment):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

@@ -35,4 +35,8 @@ def compiled(kernels: Kernels | None = None) -> bool:
     choice = kernels or os.environ.get("OPINIONPOOL_KERNELS") or "auto"
     if choice not in ("auto", "reference"):
         raise ValueError(f"kernels: found {choice!r}, expected 'auto' or 'reference'")
-    return choice == "auto" and find_spec("numba") is not None
+    if choice == "reference" or find_spec("numba") is None:
+        return False
+    from .jit import AVAILABLE  # it may be there and not work with this Python or NumPy
+
+    return AVAILABLE

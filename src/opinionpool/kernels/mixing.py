@@ -67,12 +67,12 @@ def linear_sums(
     faint = np.zeros(n, np.bool_)
 
     def work(first: int, last: int) -> plain.Derivatives:
-        base, _, _alive = rows.block(first, last)
+        base, step, _alive = rows.block(first, last)
         filled = padded(m)
         pull, curvature = np.zeros(filled), np.zeros((filled, filled))
         here = slice(first, last)
         value = sum_mixture(
-            *(0, last - first, base, w, top[here], u[here], order, faint[here]),
+            *(0, last - first, base, step, w, top[here], u[here], order, faint[here]),
             *(rows.like, pull, curvature),
         )
         return plain.Derivatives(value, -pull[:m], pull[:m], curvature[:m, :m])

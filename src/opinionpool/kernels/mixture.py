@@ -16,7 +16,7 @@ import numpy as np
 from .jit import carray, jit
 from .passes import dots, gram, weighted_sum
 from .plain import LARGEST
-from .tiles import padded, scratch, scratch_rows
+from .tiles import locate_rows, padded, scratch, scratch_rows
 from .vector import logarithm, pointer
 
 #: Columns of a tile: see ``tiles.TILE``.
@@ -30,6 +30,7 @@ def sum_mixture(
     first: int,
     last: int,
     base: Any,
+    step: Any,
     w: Any,
     top: Any,
     u: Any,
@@ -45,14 +46,12 @@ def sum_mixture(
     zeros = scratch(COLUMNS, w)
     c = scratch_rows(padded(m), COLUMNS, w)
     at = np.empty(padded(m), np.uint64)
-    at[:] = zeros.ctypes.data
     row_w = np.zeros(padded(m))
     row_w[:m] = w
     value = 0.0
     for low in range(first, last, COLUMNS):
         n = min(COLUMNS, last - low)
-        for a in range(m):
-            at[a] = base[a] + np.uint64(low * 8)
+        locate_rows(at, base, step, low, zeros)
         weighted_sum(mixture, at, row_w, n, like)
         weight, height, lost = u[low : low + n], top[low : low + n], faint[low : low + n]
         for k in range(n):

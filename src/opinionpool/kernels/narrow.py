@@ -23,7 +23,7 @@ from .jit import carray, jit
 from .passes import dots, emit, gram, highest, weighted_sum
 from .pooled_rows import apply_rows
 from .rows import sum_rows
-from .tiles import padded, scratch, scratch_rows
+from .tiles import locate_rows, padded, scratch, scratch_rows
 from .vector import exponential, larger, less_two, logarithm, pointer
 
 #: Cells of a tile: see ``tiles.TILE``.
@@ -103,13 +103,11 @@ def apply_narrow(
     flat, nobody = out.reshape(out.size), np.zeros((0, 0))
     tops, mass, best = scratch(many, v), scratch(many, v), scratch(many, step)
     at = np.empty(padded(m), np.uint64)
-    at[:] = zeros.ctypes.data
     row_v = np.zeros(padded(m))
     row_v[:m] = v
     for low in range(first, last, many):
         rows = min(many, last - low)
-        for a in range(m):
-            at[a] = base[a] + np.uint64(low * step[a])
+        locate_rows(at, base, step, low, zeros)
         weighted_sum(z, at, row_v, rows * K, like)
         _, check = highest(z, rows * K)
         if check != 0:
@@ -187,14 +185,12 @@ def sum_narrow(
     c = scratch_rows(padded(m), many * K, like)
     zeros, nobody = scratch(many * K, like), np.zeros((0, 0))
     at = np.empty(padded(m), np.uint64)
-    at[:] = zeros.ctypes.data
     row_v = np.zeros(padded(m))
     row_v[:m] = v
     value = 0.0
     for low in range(first, last, many):
         rows = min(many, last - low)
-        for a in range(m):
-            at[a] = base[a] + np.uint64(low * step[a])
+        locate_rows(at, base, step, low, zeros)
         weighted_sum(z, at, row_v, rows * K, like)
         _, check = highest(z, rows * K)
         if check != 0:

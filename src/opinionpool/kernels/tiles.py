@@ -15,8 +15,6 @@ from .vector import pointer
 #: Classes of a tile. Pooled logits, exponentials and 4 models' float32 cells are then 32 KiB, the
 #: smallest first-level cache of machines that have AVX2.
 TILE = 1024
-
-
 #: Cells left free on both sides of every piece of scratch memory, at least 512 bytes. LLVM runs a
 #: loop over vectors only if its arrays are further apart than those (at most 4 of 64 bytes), so
 #: that without this the order of sums would depend on what the allocator had at hand.
@@ -57,6 +55,17 @@ def locate(at: Any, base: Any, step: Any, present: Any, n: int, offset: int, zer
         at[a] = zeros.ctypes.data
         if a < len(base) and (present.size == 0 or present[a, n] > 0):
             at[a] = base[a] + np.uint64(n * step[a] + offset)
+
+
+@jit
+def locate_rows(at: Any, base: Any, step: Any, n: int, zeros: Any) -> None:
+    """Set the addresses of every model's row n, and of zeros for what fills M up.
+
+    Once for each tile although those do not move: numba frees ``zeros`` after its last use.
+    """
+    at[:] = zeros.ctypes.data
+    for a in range(len(base)):
+        at[a] = base[a] + np.uint64(n * step[a])
 
 
 @jit

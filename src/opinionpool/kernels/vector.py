@@ -1,7 +1,7 @@
 """Scalar building blocks that LLVM turns into vector instructions: exp, log, maximum, pointers.
 
 ``math.exp`` and a maximum written as ``if`` stay scalar in numba, 7 and 18 times slower
-(shared measurements, dependencies.md). Everything here is branch-free arithmetic instead.
+(measured, float32, 20,000 × 1,000). Everything here is branch-free arithmetic instead.
 """
 
 from __future__ import annotations

@@ -102,9 +102,7 @@ class Evidence:
         )
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
-        """Return the evidence of some models; of all in their order, itself."""
-        if np.array_equal(chosen, np.arange(self.n_models)):
-            return self
+        """Return the evidence of some models."""
         present = None if self.present is None else self.present[chosen]
         confidence = None if self.confidence is None else self.confidence[chosen]
         return replace(

@@ -111,7 +111,8 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
     def ambiguity(self, w: Array, evidence: Evidence) -> tuple[Array, Array]:
         """Return error and ``A = Σ w_α K(p̄, p_α) = −log Z`` (Heskes eq. 3)."""
         chosen = np.flatnonzero(w > 0)
-        evidence, w = evidence.models(chosen), w[chosen]
+        if len(chosen) < len(w):  # a copy of everything is not worth taking
+            evidence, w = evidence.models(chosen), w[chosen]
         weights = np.repeat(w[:, None], evidence.n_rows, axis=1)
         attendance = evidence.attendance
         if attendance is not None:
