@@ -38,7 +38,7 @@ def explanation_html(explanation: Explanation, *, apply_to: str = "pool.json") -
     )
     css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     sections = [*sections_of(e), how_to_apply(e, apply_to)]
-    return environment.get_template("page.html.j2").render(
+    page: str = environment.get_template("page.html.j2").render(
         title=f"Pool of {count(len(e['pool']['models']), 'model')}: report",
         headline=_headline(e),
         lead=_lead(e),
@@ -49,6 +49,7 @@ def explanation_html(explanation: Explanation, *, apply_to: str = "pool.json") -
         foot=f"Made by opinionpool. Losses in nats per row; intervals at "
         f"{100 * e['level']:g} %, {e['rows']['errors']}.",
     )
+    return page
 
 
 def _marked(section: Section, markup: Callable[[str], Any]) -> Section:
