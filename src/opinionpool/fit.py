@@ -233,16 +233,15 @@ def fit_gathered(
         closure,
         gamma=0.0 if weighting.confident else None,
     )
-    evidence = evidence_of(predictions, targets, policy, fitting=True)
-    evidence = replace(evidence, threads=threads)
+    evidence = evidence_of(predictions, targets, policy, fitting=True, threads=threads)
     if settings.calibrate:
         policy = replace(policy, betas=own_temperatures(evidence, scale))
-        evidence = replace(evidence_of(predictions, targets, policy), threads=threads)
+        evidence = evidence_of(predictions, targets, policy, threads=threads)
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
         policy = replace(policy, floors=floors, mixed=True)
-        evidence = evidence_of(predictions, targets, policy)
+        evidence = evidence_of(predictions, targets, policy, threads=threads)
         choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)

@@ -81,7 +81,12 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
 
 
 def evidence_of(
-    predictions: Predictions, targets: Targets, policy: Policy, *, fitting: bool = False
+    predictions: Predictions,
+    targets: Targets,
+    policy: Policy,
+    *,
+    fitting: bool = False,
+    threads: int = 1,
 ) -> Evidence:
     """Return the labelled rows as the rules want them; ``fitting`` takes at least one output."""
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
@@ -103,6 +108,7 @@ def evidence_of(
         predictions.family,
         confidence_of(rows, parameters, policy),
         policy.gamma or 0.0,
+        threads,
     )
 
 

@@ -47,10 +47,7 @@ class FusedLogBlock:
     def sums(self, v: Array) -> Sums:
         """Sum loss, gradient, curvature and ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)``."""
         found = self._sums(v, 2)
-        assert found.gradient is not None
-        assert found.curvature is not None
-        assert found.reach is not None
-        return Sums(self._value(found), found.gradient, found.curvature, found.reach)
+        return _complete(found, self._value(found))
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""
@@ -90,10 +87,8 @@ class FusedLinearBlock:
     threads: int
 
     @classmethod
-    def of(cls, log_f: Array, weight: Array, threads: int = 1) -> FusedLinearBlock | None:
-        """Return the block, None where plain NumPy is to do it."""
-        if not worthwhile(log_f.size):
-            return None
+    def of(cls, log_f: Array, weight: Array, threads: int = 1) -> FusedLinearBlock:
+        """Scale the likelihoods once for every evaluation."""
         log_f = np.ascontiguousarray(log_f)
         f, top = fused.scaled_likelihoods(log_f)
         return cls(log_f, f, top, weight, threads)
@@ -101,10 +96,7 @@ class FusedLinearBlock:
     def sums(self, v: Array) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r."""
         found = self._sums(v, 2)
-        assert found.gradient is not None
-        assert found.curvature is not None
-        assert found.reach is not None
-        return Sums(found.value, found.gradient, found.curvature, found.reach)
+        return _complete(found, found.value)
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""
@@ -120,3 +112,11 @@ class FusedLinearBlock:
             order=order,
             threads=self.threads,
         )
+
+
+def _complete(found: fused.Sums, value: float) -> Sums:
+    """Return the kernels' sums of second order as the rules'."""
+    assert found.gradient is not None
+    assert found.curvature is not None
+    assert found.reach is not None
+    return Sums(value, found.gradient, found.curvature, found.reach)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..solvers.evaluation import Evaluation
 from .evidence import BLOCK_CELLS
-from .fused import FusedLinearBlock
+from .fused import FusedLinearBlock, worthwhile
 from .linear import RULE, LinearBlock
 
 Array = NDArray[np.float64]
@@ -42,7 +42,8 @@ class Likelihoods:
         self.log_f, self.weight = log_f, weight
         self.n = float(weight.sum())
         self._top = log_f.max(axis=0)
-        self._whole = FusedLinearBlock.of(log_f, weight) if len(log_f) <= MOST_FUSED else None
+        fusible = len(log_f) <= MOST_FUSED and worthwhile(log_f.size)
+        self._whole = FusedLinearBlock.of(log_f, weight) if fusible else None
 
     @cached_property
     def _blocks(self) -> list[LinearBlock]:

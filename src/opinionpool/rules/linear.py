@@ -19,7 +19,7 @@ from ..families.base import Family, Sums
 from ..kernels import reference as kernels
 from .base import Rule, answering
 from .evidence import Evidence
-from .fused import FusedLinearBlock
+from .fused import FusedLinearBlock, worthwhile
 
 Array = NDArray[np.float64]
 
@@ -81,13 +81,11 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
     def blocks(self, evidence: Evidence) -> list[LinearBlock | FusedLinearBlock]:
         """Prepare all rows: at once where compiled kernels are worth their loading."""
         # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
-        if evidence.attendance is None and evidence.outcomes.soft is None:
-            whole = FusedLinearBlock.of(
-                evidence.log_likelihood(), evidence.weight, evidence.threads
-            )
-            if whole is not None:
-                return [whole]
-        return super().blocks(evidence)
+        plain = evidence.attendance is not None or evidence.outcomes.soft is not None
+        if plain or not worthwhile(evidence.n_models * evidence.n_rows):
+            return super().blocks(evidence)
+        log_f = evidence.log_likelihood()
+        return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
 
     def prepare(self, evidence: Evidence) -> LinearBlock:
         """Gather the likelihoods of what happened and scale them row by row."""
@@ -116,8 +114,8 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
         if isinstance(block, FusedLinearBlock):
             return block.sums(v)
-        log_mixture, share, u, lost = self._log_mixture(v, block)
-        r = _ratios(block, log_mixture, v @ block.f)
+        mixture, log_mixture, share, u, lost = self._mixture(v, block)
+        r = _ratios(block, log_mixture, mixture)
         if share is not None:
             assert block.attendance is not None
             r = 1 + np.where(block.attendance > 0, share * (r - 1), 0.0)
@@ -128,13 +126,14 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
     def ratios(self, v: Array, block: LinearBlock, chosen: NDArray[np.int64]) -> Array:
         """Return ``r_α = p_α(y)/p̄(y)`` of all models, (M, R), for the pool of some of them."""
         some = replace(block, log_f=block.log_f[chosen], f=block.f[chosen])
-        return _ratios(block, self._log_mixture(v, some)[0], v @ some.f)
+        mixture, log_mixture, *_ = self._mixture(v, some)
+        return _ratios(block, log_mixture, mixture)
 
     def value(self, v: Array, block: LinearBlock | FusedLinearBlock) -> float:
         """Sum the loss alone."""
         if isinstance(block, FusedLinearBlock):
             return block.value(v)
-        log_mixture, _, u, lost = self._log_mixture(v, block)
+        _, log_mixture, _, u, lost = self._mixture(v, block)
         return lost - float(u @ log_mixture)
 
     def excess(
@@ -175,10 +174,10 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
         rho = weights[:, :, None] * np.exp(log_p - log_mixture)
         return -np.asarray(evidence.outcomes.expectation(rho * d) @ evidence.weight)
 
-    def _log_mixture(
+    def _mixture(
         self, v: Array, block: LinearBlock
-    ) -> tuple[Array, Array | None, Array, float]:
-        """Return log p̄(y), m/S, the row weights, and the loss of rows nobody answers."""
+    ) -> tuple[Array, Array, Array | None, Array, float]:
+        """Return Σ w f, log p̄(y), m/S, the row weights, and the loss of rows nobody answers."""
         u, lost, share = block.weight, 0.0, None
         mixture = v @ block.f
         if block.attendance is not None:
@@ -197,7 +196,7 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
             log_mixture = np.where(
                 alive, log_mixture - np.log(np.where(alive, v @ block.attendance, 1.0)), 0.0
             )
-        return log_mixture, share, u, lost
+        return mixture, log_mixture, share, u, lost
 
 
 def _ratios(block: LinearBlock, log_mixture: Array, mixture: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
+from ..families import Family
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
@@ -98,6 +99,14 @@ class Weighting(ABC):
     @abstractmethod
     def choose(self, task: Task) -> Choice:
         """Choose weights for the task's models on the task's rows."""
+
+
+def settled(total: float, family: Family) -> float:
+    """Return Σv, 0 where it is what rounding left of that.
+
+    Of densities there is no uniform: a small total is a unit there, not a zero.
+    """
+    return total if total > TRACE or family.uniform(1) is None else 0.0
 
 
 def fixed(weights: Array, n_evaluations: int = 0) -> Choice:

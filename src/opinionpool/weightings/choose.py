@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status, warn
-from .base import TRACE, Choice, Task, Weighting, certify
+from .base import Choice, Task, Weighting, certify, settled
 from .temperature import fit_temperature
 
 Array = NDArray[np.float64]
@@ -63,7 +63,7 @@ def complete(task: Task, weighting: Weighting, choice: Choice, *, certified: boo
             task.rule, task.evidence, choice.weights, task.penalty, closure=weighting.closure
         )
         s = float(tempering.v[0])
-        s = s if s > TRACE or task.evidence.family.uniform(1) is None else 0.0
+        s = settled(s, task.evidence.family)
         evaluations += tempering.n_evaluations
         # Two convex problems in turn: each certificate bounds its own excess.
         extra = tempering.gap

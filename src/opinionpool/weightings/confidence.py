@@ -17,7 +17,7 @@ from ..errors import InputError, Status
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from ..solvers.newton import minimise
-from .base import TRACE, Choice, Task, Weighting
+from .base import TRACE, Choice, Task, Weighting, settled
 from .missing import INSIDE, polished
 from .optimal import Optimal, identical_models
 from .temperature import fit_temperature
@@ -153,8 +153,7 @@ class _Search:
                 self.best = (end.evaluation.value, self.gamma, end.v, end.status)
         _, gamma, v, status = self.best
         status = _uncertified(status)
-        s = float(v.sum())
-        s = s if s > TRACE or self.evidence.family.uniform(1) is None else 0.0
+        s = settled(float(v.sum()), self.evidence.family)
         w = v / s if s > 0 else self.sizes / self.sizes.sum()
         w = np.where(w < TRACE, 0.0, w)
         w = (w / self.sizes)[self.group]

@@ -10,7 +10,7 @@ from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
-from .base import TRACE, Choice, Task, Weighting
+from .base import TRACE, Choice, Task, Weighting, settled
 from .missing import INSIDE, best_stationary_point
 
 Array = NDArray[np.float64]
@@ -35,9 +35,7 @@ class Optimal(Weighting):
                 found = nearest_to_equal(problem, feasible, found)
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
-        s = float(found.v.sum())
-        # Of densities there is no uniform: a small s is a unit, not a zero.
-        s = s if s > TRACE or evidence.family.uniform(1) is None else 0.0
+        s = settled(float(found.v.sum()), evidence.family)
         # s = 0 (the uniform distribution is best) says nothing about the weights.
         w = found.v / s if s > 0 else sizes / sizes.sum()
         if problem.convex:
