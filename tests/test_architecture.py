@@ -16,7 +16,7 @@ SOURCE = Path(opinionpool.__file__).parent
 #: Lowest first. A room imports from lower lines only, and from itself if it is a folder.
 LAYERS = [
     ["errors"],
-    ["atomic", "memory"],
+    ["atomic", "memory", "resources"],
     ["maths"],
     ["kernels"],
     ["families"],
@@ -28,7 +28,7 @@ LAYERS = [
     ["pooling", "settings"],
     ["pool_schema"],
     ["pool_card", "pool_file"],
-    ["bound"],
+    ["bound", "pool_pieces"],
     ["pool"],
     ["io", "diagnostics"],
     ["checks"],
@@ -38,7 +38,7 @@ LAYERS = [
     ["options"],
     ["losses", "provenance", "scaling"],
     ["folds", "candidates"],
-    ["combine", "fit", "stack"],
+    ["combine", "fit", "stack", "write_pooled"],
     ["crossval"],
     ["compare", "score", "binary"],
     ["threshold"],

@@ -18,6 +18,7 @@ from .sampling import sample
 from .score import score
 from .stack import Stacking, stack
 from .threshold import threshold
+from .write_pooled import write_pooled
 
 __all__ = [
     "BoltzmannDistribution",
@@ -49,6 +50,7 @@ __all__ = [
     "softmax_vjp",
     "stack",
     "threshold",
+    "write_pooled",
 ]
 
 __version__ = "0.1.0"

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from .errors import OutputError
 
+#: How the names of unfinished files begin.
+TEMPORARY = ".opinionpool-"
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -92,7 +95,7 @@ def _mode_to_keep(target: Path, path: str | os.PathLike[str]) -> int | None:
 def _new_file_beside(target: Path) -> Path:
     """Create an empty hidden file; the fixed stem keeps long names within the limit."""
     # Not tempfile: it makes files that only the owner may read, and the result would stay so.
-    path = target.parent / f".opinionpool-{secrets.token_hex(6)}{target.suffix}"
+    path = target.parent / f"{TEMPORARY}{secrets.token_hex(6)}{target.suffix}"
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return path
 

@@ -21,6 +21,7 @@ from .policies import Floor, Policy, check_policies, resolve_floor
 from .pooling import Pooled, pool_predictions, warn_of_fallback
 from .predictions import Predictions, Reading, gather
 from .predictions.columns import Kinds
+from .resources import Memory, checked_threads, memory_budget
 from .weightings.given import normalised_weights
 
 
@@ -39,6 +40,8 @@ def combine(
     positive: object = None,
     renormalise: bool = False,
     details: bool = False,
+    threads: int | None = None,
+    memory: Memory | None = None,
 ) -> Any:
     """Pool the predictions of several models with given or equal weights; no labels needed.
 
@@ -104,7 +107,15 @@ def combine(
     the_family = named_family(family)
     reading = Reading(kind, classes, positive, renormalise, the_family)
     row = positive is None and len(the_family.columns) != 1
-    gathered = gather(predictions, reading, row=row)
+    cores = checked_threads(threads)
+    gathered = gather(
+        predictions,
+        reading,
+        row=row,
+        lazily=True,
+        memory=memory_budget(memory),
+        threads=cores,
+    )
     known = gathered.predictions
     check_kinds(kind, known)
     pooled = combine_aligned(
@@ -115,6 +126,8 @@ def combine(
         floor=floor,
         missing=missing,
         fallback=fallback,
+        shown=True,
+        threads=cores,
     )
     result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
     if gathered.one_row:
@@ -134,6 +147,8 @@ def combine_aligned(
     floor: Floor,
     missing: str,
     fallback: str,
+    shown: bool = False,
+    threads: int = 1,
 ) -> Pooled:
     """Pool aligned predictions; see :func:`combine`."""
     the_rule = named_rule(rule)
@@ -146,6 +161,7 @@ def combine_aligned(
     w = normalised_weights(weights, predictions.names)
     floors = np.full(predictions.n_models, resolve_floor(floor, the_rule, predictions))
     policy = Policy(floors, missing, fallback)
-    pooled = pool_predictions(predictions, the_rule, w, s, policy)
+    dtype = predictions.dtype if shown else None
+    pooled = pool_predictions(predictions, the_rule, w, s, policy, shown=dtype, threads=threads)
     warn_of_fallback(pooled, policy)
     return pooled

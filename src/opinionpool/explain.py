@@ -9,21 +9,15 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, warn
-from .explaining.absences import missing, zeros
-from .explaining.calibrated import calibration
+from .explaining import exactly, streamed
 from .explaining.case import Case
-from .explaining.certainty import certainty
-from .explaining.contributions import additions, contributions, pareto
-from .explaining.headline import headline
+from .explaining.folded import folded
 from .explaining.plainly import plainly
-from .explaining.refits import Refits
-from .explaining.rows_shown import rows_shown
-from .explaining.split import disagreement, split
+from .explaining.question import Answer, Question
+from .explaining.stream import Stream, drawn
 from .fit import labelled
-from .folds import Split, splits_of
 from .options import Temperature, checked_seed, checked_temperature, is_word
 from .pool import Pool
-from .pooling import warn_of_fallback
 from .predictions import gather
 from .predictions.confidence import Scores
 from .provenance import fingerprint
@@ -33,6 +27,13 @@ FORMAT, VERSION = "opinionpool.explanation", 1
 DRAWS = 200
 #: Fits of a cross-validation times cells up to which it is done without being asked for.
 _FOLD_CELLS = 1e8
+#: Cells (models × rows × parameters) up to which every refit is on all rows: some eighty pools,
+#: which at this size take half a minute and half a gigabyte.
+WHOLE_CELLS = 1 << 23
+#: Else refits are on this many rows, or fewer where these have more cells.
+SAMPLE_ROWS, SAMPLE_CELLS = 20_000, 1 << 22
+#: But not on so few that the curvature is not known to a few per cent.
+_LEAST_ROWS = 1000
 
 
 def explain(
@@ -50,6 +51,7 @@ def explain(
     time: object = None,
     draws: int = DRAWS,
     level: float = 0.95,
+    sample: int | None = None,
     seed: int | None = None,
 ) -> dict[str, Any]:
     """Explain a pool on labelled rows: where its gain comes from, and how sure that is.
@@ -70,8 +72,8 @@ def explain(
     ordered
         Whether the classes have an order, the one they are in: adds RPS and PIT.
     temperature
-        For refits: ``"fit"``, or the temperature that the pool was given, which it does not
-        remember; None takes 1 as given and anything else as fitted.
+        For refits: ``"fit"``, or the temperature that the pool was given; None takes what the
+        pool remembers, and of one that does not, 1 as given and anything else as fitted.
     folds, groups, time
         Leaving models out is tested on folds as for :func:`opinionpool.compare`, where errors
         are by group or by moment too. ``folds=0`` for no such test, None for five where that
@@ -80,6 +82,11 @@ def explain(
         How many bootstraps of the rows (or groups, or moments) show how far weights move.
     level
         Of all intervals, between 0 and 1.
+    sample
+        On how many rows, drawn at random, pools with models left out or added are refitted;
+        their losses are on all rows in any case. None refits on all rows, or where they have
+        more than 8 million cells on 20,000, and then reads the rows three times, a block at a
+        time. A number of at least as many as there are is all of them.
     seed
         As it was for :func:`opinionpool.fit`; also of folds and bootstraps. None is 0.
 
@@ -88,7 +95,8 @@ def explain(
     dict
         Of lists, texts and numbers, ready for ``json.dumps``: ``pool``, ``rows``, ``headline``,
         ``decomposition``, ``disagreement``, ``contributions``, ``additions``, ``pareto``,
-        ``certainty``, ``calibration``, ``missing``, ``zeros``, ``row_extremes``, ``notes``.
+        ``certainty``, ``calibration``, ``missing``, ``zeros``, ``row_extremes``, ``method``,
+        ``notes``.
         docs/explain.md says what each holds. What is not defined for a pool is None, with a
         ``reason``; infinite numbers are the text ``"inf"``.
 
@@ -129,26 +137,36 @@ def explain(
     if ordered and known.family.columns:
         raise InputError(f"ordered: {known.family.name} predictions have no classes")
     price, what = _costs(costs, pool)
-    unasked = "not asked for: folds=0"
-    if folds is None:
-        unasked = "it would take long; folds=5 asks for it"
-        fits = 5.0 * (known.n_models + 1)
-        slow = pool.settings.floor == "learned" or known.present is not None
-        quick = fits * known.parameters.size * (20 if slow else 1) <= _FOLD_CELLS
-        folds = 5 if quick or groups is not None or time is not None else 0
-    cluster, how = np.arange(len(targets.rows)), "errors by row"
-    splits: list[Split] | str = unasked
-    if folds or groups is not None or time is not None:
-        splits, cluster, how = splits_of(gathered, targets, folds or 2, groups, time, seed)
-        if not folds:
-            splits, how = unasked, how.partition(", ")[2]
+    size = _sampled(sample, known.n_models * known.n_parameters, len(targets.rows))
+    chosen = None if size is None else drawn(len(targets.rows), size, seed)
+    fits = 5.0 * (known.n_models + 1) * known.n_models * known.n_parameters
+    slow = pool.settings.floor == "learned" or known.present is not None
+    splits, cluster, how = folded(
+        gathered,
+        targets,
+        folds,
+        groups,
+        time,
+        seed,
+        quick=fits * (size or len(targets.rows)) * (20 if slow else 1) <= _FOLD_CELLS,
+        sample=chosen,
+    )
+    # Hashing takes long; another number of rows is no question.
+    same = len(targets.rows) == pool.rows.get("fitted") and (
+        fingerprint(pool.known(gathered.predictions), targets) == pool.fingerprint
+    )
     z = float(ndtri(0.5 + level / 2))
-    case = Case(pool, known, targets, cluster, z, draws, seed)
-    warn_of_fallback(case.pooled, pool.policy)
-    refits = Refits(case, _temperature(temperature, pool), seed)
-    same = fingerprint(pool.known(gathered.predictions), targets) == pool.fingerprint
-    contributed = contributions(case, refits, splits)
-    added = additions(case, refits)
+    asked = Question(*_temperature(temperature, pool), same, splits, price, what, ordered, z, seed)
+    if chosen is None:
+        each = np.arange(len(targets.rows)) if cluster is None else cluster
+        answer = exactly.answer(Case(pool, known, targets, each, z, int(draws), seed), asked)
+    else:
+        stream = Stream(pool, known, targets, cluster, z, int(draws), seed)
+        answer = streamed.answer(stream, asked, chosen)
+    order = (
+        *("headline", "decomposition", "disagreement", "contributions", "additions", "pareto"),
+        *("certainty", "calibration", "missing", "zeros", "row_extremes", "method"),
+    )
     found: dict[str, Any] = plainly(
         {
             "format": FORMAT,
@@ -156,24 +174,14 @@ def explain(
             "level": level,
             "pool": _pool(pool),
             "rows": {
-                **case.pooled.touched,
+                **answer.touched,
                 "rows_unlabelled": targets.n_unlabelled,
                 "weight": float(targets.weight.sum()),
                 "fitted_on_these": same,
                 "errors": how,
             },
-            "headline": headline(case),
-            "decomposition": split(case),
-            "disagreement": disagreement(case),
-            "contributions": contributed,
-            "additions": added,
-            "pareto": pareto(case, refits, price, what),
-            "certainty": certainty(case, refits),
-            "calibration": calibration(case, ordered=ordered),
-            "missing": missing(case),
-            "zeros": zeros(case),
-            "row_extremes": rows_shown(case),
-            "notes": _notes(case, refits, same),
+            **{name: answer.sections[name] for name in order},
+            "notes": _notes(answer, asked),
         }
     )
     return found
@@ -200,9 +208,9 @@ def _pool(pool: Pool) -> dict[str, Any]:
     }
 
 
-def _notes(case: Case, refits: Refits, same: bool) -> list[str]:
+def _notes(answer: Answer, asked: Question) -> list[str]:
     notes = []
-    if same:
+    if asked.same:
         notes.append(
             "These are the rows that the pool was fitted on: gains over models that were not "
             "fitted here are a little too good"
@@ -212,8 +220,9 @@ def _notes(case: Case, refits: Refits, same: bool) -> list[str]:
             "The pool was fitted on other rows: what is said of models left out or added, and of "
             "bootstraps, is of pools refitted on these"
         )
-    again = refits.some(refits.everyone)
-    if same and again is not None and abs(again.loss - case.mean(case.losses)) > 1e-6:
+    notes += answer.notes
+    refitted = answer.refitted
+    if asked.same and refitted is not None and abs(refitted - answer.loss) > 1e-6:
         notes.append(
             "Refitting the pool on these rows gives another one: temperature= or seed= is not "
             "what it was for fit, and what is said of models left out or added is of that pool"
@@ -235,9 +244,26 @@ def _costs(costs: Mapping[str, float] | None, pool: Pool) -> tuple[Any, str]:
     return np.array(price, dtype=np.float64), "costs"
 
 
-def _temperature(temperature: Temperature | None, pool: Pool) -> Temperature:
+def _temperature(temperature: Temperature | None, pool: Pool) -> tuple[Temperature, bool]:
+    """Return the temperature of refits, and whether it is known to be that of the fit."""
+    remembered = pool.settings.temperature
+    own: Temperature = "fit" if remembered == "fit" else pool.temperature
     if temperature is None:
-        return 1.0 if pool.temperature == 1 else "fit"
-    if is_word(temperature, "fit"):
-        return "fit"
-    return checked_temperature(temperature, fitted=True)
+        if remembered is not None:
+            return own, True
+        return (1.0 if pool.temperature == 1 else "fit"), False
+    asked: Temperature = "fit"
+    if not is_word(temperature, "fit"):
+        asked = checked_temperature(temperature, fitted=True)
+    return asked, remembered is not None and asked == own
+
+
+def _sampled(sample: int | None, width: int, n_rows: int) -> int | None:
+    """Return on how many rows refits are to be, None for all of them."""
+    if sample is None:
+        if width * n_rows <= WHOLE_CELLS:
+            return None
+        sample = min(SAMPLE_ROWS, max(_LEAST_ROWS, SAMPLE_CELLS // width))
+    elif isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:
+        raise InputError(f"sample: found {sample!r}, expected a whole number of rows above 0")
+    return int(sample) if sample < n_rows else None

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from .choosing import choose_checked
 from .diagnostics.decomposition import decomposition
 from .errors import InputError, Status, warn
-from .losses import mean_loss, model_losses
+from .families.lazy import Lazy
+from .losses import mean_loss, model_losses, of_all_rows
 from .options import (
     Temperature,
     Weights,
     check_kinds,
     checked_seed,
-    checked_threads,
     checked_word,
     confidence_setting,
     is_word,
@@ -37,6 +37,7 @@ from .predictions.classes import plain
 from .predictions.columns import Kinds
 from .predictions.confidence import Scores
 from .provenance import fingerprint, row_counts
+from .resources import Memory, checked_threads, memory_budget
 from .rules.base import AnyRule
 from .scaling import scaled
 from .settings import Settings
@@ -74,6 +75,7 @@ def fit(
     scaling: str | None = None,
     threads: int | None = None,
     seed: int | None = None,
+    memory: Memory | None = None,
 ) -> Pool:
     """Fit the pool of several models to held-out labels.
 
@@ -132,6 +134,10 @@ def fit(
         for as many as there are cores. Another number changes results in the last digits only.
     seed
         For the random starts that missing outputs make necessary; None is 0.
+    memory
+        Bytes that predictions may take, a number or a text such as ``"1GB"``. Files (``.npy``,
+        ``.parquet``, folders of parts) are then read block by block, once per pass, if they
+        would need more. None reads files whole.
 
     Returns
     -------
@@ -174,12 +180,16 @@ def fit(
     if scaling is not None and the_family.columns:
         raise InputError(f"scaling: {family} predictions have no classes")
     seed = checked_seed(seed)
+    cores = checked_threads(threads)
     gathered = gather(
         predictions,
         Reading(kind, classes, positive, renormalise, the_family, confidence),
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
+        lazily=True,
+        memory=memory_budget(memory),
+        threads=cores,
     )
     check_kinds(kind, gathered.predictions)
     names = gathered.predictions.names
@@ -205,7 +215,7 @@ def fit(
         scale,
         settings,
         seed,
-        checked_threads(threads),
+        cores,
     )
 
 
@@ -221,10 +231,14 @@ def fit_gathered(
 ) -> Pool:
     """Fit aligned predictions; everything was checked."""
     predictions, targets = gathered.predictions, labelled(gathered)
+    learned = is_word(settings.floor, "learned")
+    if learned or settings.scaling or not weighting.by_blocks:
+        predictions = predictions.whole()
     epsilon = resolve_floor(settings.floor, rule, predictions)
-    learned = settings.floor == "learned"
     vetoes = rule.vetoes and predictions.family.rules_out
     closure = vetoes and weighting.closure and epsilon == 0 and not learned
+    prior = settings.missing == "prior"
+    changed = epsilon > 0 or learned or prior or settings.calibrate is not None
     policy = Policy(
         np.full(predictions.n_models, epsilon),
         settings.missing,
@@ -249,7 +263,8 @@ def fit_gathered(
     task = replace(task, evidence=evidence)
     s = choice.inverse_temperature
     assert s is not None
-    loss, split = in_sample(task, choice, closure=closure)
+    losses = model_losses(evidence) if gathered.losses is None or changed else gathered.losses
+    loss, split = in_sample(task, choice, losses, closure=closure)
     vector = None
     if settings.scaling:
         vector, loss, split = scaled(task, choice, split, closure=closure)
@@ -265,7 +280,7 @@ def fit_gathered(
         floors=policy.floors,
         settings=Settings(**{**vars(settings), "closure": closure}),
         loss=loss,
-        losses=model_losses(evidence),
+        losses=losses,
         gap=choice.gap,
         status=choice.status,
         evaluations=choice.n_evaluations,
@@ -275,7 +290,7 @@ def fit_gathered(
         gamma=choice.gamma,
         model_temperatures=None if policy.betas is None else 1 / policy.betas,
         vector=vector,
-        fingerprint=fingerprint(predictions, targets),
+        fingerprint=fingerprint(gathered.predictions, targets),
     )
 
 
@@ -317,13 +332,17 @@ def needed_prior(settings: Settings, targets: Targets, known: Predictions) -> Ar
     return prior_of(targets, known)
 
 
-def in_sample(task: Task, choice: Choice, *, closure: bool) -> tuple[float, dict[str, float]]:
+def in_sample(
+    task: Task, choice: Choice, losses: Array, *, closure: bool
+) -> tuple[float, dict[str, float]]:
     """Return the pool's mean loss on its fitting rows, and its split on those answered."""
     s = choice.inverse_temperature
     assert s is not None
+    if isinstance(task.evidence.parameters, Lazy) and task.evidence.attendance is None:
+        return of_all_rows(task, choice.weights, s, choice.loss, losses, closure=closure)
     answered = task.evidence.answered()
     loss = mean_loss(task.rule, choice.weights, s, answered, closure=closure)
     split = decomposition(task.rule, choice.weights, answered, loss)
-    if answered.n_rows == task.evidence.n_rows:
+    if answered.total_weight == task.evidence.total_weight:
         return loss, split
     return mean_loss(task.rule, choice.weights, s, task.evidence, closure=closure), split

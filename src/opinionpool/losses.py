@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .diagnostics.decomposition import split
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
+from .rules.objective import PooledLoss
+from .weightings.base import Task
 
 Array = NDArray[np.float64]
 
@@ -32,12 +35,37 @@ def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure
 
 def model_losses(evidence: Evidence) -> Array:
     """Return each model's mean loss on the rows it answered, NaN where it answered none."""
-    u = np.broadcast_to(evidence.weight, (evidence.n_models, evidence.n_rows))
-    if evidence.present is not None:
-        u = np.where(evidence.present, u, 0.0)
-    nll = np.where(u > 0, -evidence.log_likelihood(), 0.0)
-    total = u.sum(axis=1)
-    result: Array = np.where(
-        total > 0, (u * nll).sum(axis=1) / np.where(total > 0, total, 1), np.nan
-    )
+    total, lost = np.zeros(evidence.n_models), np.zeros(evidence.n_models)
+    for part in evidence.parts():
+        u = np.broadcast_to(part.weight, (part.n_models, part.n_rows))
+        if part.present is not None:
+            u = np.where(part.present, u, 0.0)
+        nll = np.where(u > 0, -part.log_likelihood(), 0.0)
+        total += u.sum(axis=1)
+        lost += (u * nll).sum(axis=1)
+    result: Array = np.where(total > 0, lost / np.where(total > 0, total, 1), np.nan)
     return result
+
+
+def of_all_rows(
+    task: Task, w: Array, s: float, loss: float | None, losses: Array, *, closure: bool
+) -> tuple[float, dict[str, float]]:
+    """Return a pool's mean loss on rows that every model answered, and its split.
+
+    Reads the rows only for what is not known yet: ``loss`` of the tempered pool (None if it is
+    not), ``losses`` of the models.
+    """
+    rule, evidence = task.rule, task.evidence
+    if not closure:  # models without weight do not veto
+        chosen = np.flatnonzero(w > 0)
+        evidence, w, losses = evidence.models(chosen), w[chosen], losses[chosen]
+    untempered = None
+    if rule.joint_temperature:
+        problem = PooledLoss(rule, evidence)
+        loss = problem.loss(w * s) if loss is None else loss
+        untempered = loss if s == 1 else problem.loss(w)
+    else:
+        loss = mean_loss(rule, w, s, evidence, closure=closure) if loss is None or s != 1 else loss
+        untempered = loss if s == 1 else PooledLoss(rule, evidence).loss(w)
+    some = w > 0
+    return loss, split(float(w[some] @ losses[some]), untempered, loss)

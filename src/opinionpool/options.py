@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -122,20 +121,6 @@ def checked_seed(seed: object) -> int:
         number = -1
     if number < 0:
         raise InputError(f"seed: found {seed!r}, expected a whole number ≥ 0")
-    return number
-
-
-def checked_threads(threads: object) -> int:
-    """Return how many threads to use: as many as there are cores at hand for None."""
-    if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        number = operator.index(threads)  # type: ignore[arg-type]
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(threads, bool):
-        raise InputError(f"threads: found {threads!r}, expected a whole number of at least 1")
     return number
 
 

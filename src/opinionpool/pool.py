@@ -19,10 +19,13 @@ from .families import FAMILIES
 from .families.mixture import Mixture
 from .policies import Policy, resolve_floor
 from .pool_card import pool_card
+from .pool_pieces import all_pieces
 from .pooling import Pooled, pool_predictions, warn_of_fallback
 from .predictions import Gathered, Predictions, Reading, gather
 from .predictions.classes import Label
 from .predictions.confidence import GIVEN_SCORES, Scores
+from .predictions.piecewise import Piecewise
+from .resources import Memory, checked_threads, memory_budget
 from .rules import RULES
 from .settings import Settings
 
@@ -107,14 +110,28 @@ class Pool:
         *,
         details: Literal[False] = False,
         confidence: Scores | None = None,
+        memory: Memory | None = None,
+        threads: int | None = None,
     ) -> Any: ...
     @overload
     def apply(
-        self, predictions: object, *, details: Literal[True], confidence: Scores | None = None
+        self,
+        predictions: object,
+        *,
+        details: Literal[True],
+        confidence: Scores | None = None,
+        memory: Memory | None = None,
+        threads: int | None = None,
     ) -> tuple[Any, dict[str, Any]]: ...
 
     def apply(
-        self, predictions: object, *, details: bool = False, confidence: Scores | None = None
+        self,
+        predictions: object,
+        *,
+        details: bool = False,
+        confidence: Scores | None = None,
+        memory: Memory | None = None,
+        threads: int | None = None,
     ) -> Any:
         """Pool new predictions of the same models.
 
@@ -128,6 +145,12 @@ class Pool:
             ``rows_fallback``; and for Gaussians which ``variance`` the result has.
         confidence
             Scores of these rows, where the pool was fitted with some that were no column.
+        memory
+            Bytes that predictions may take, a number or a text such as ``"1GB"``; files are
+            then read block by block. The result is in memory all the same:
+            :func:`opinionpool.write_pooled` writes it to a file instead.
+        threads
+            How many threads compiled kernels may use; None for as many as there are cores.
 
         Returns
         -------
@@ -154,14 +177,21 @@ class Pool:
         array([[0.45, 0.45, 0.1 ],
                [0.1 , 0.45, 0.45]])
         """
-        gathered = self._gathered(predictions, confidence)
-        known = gathered.predictions
-        pooled = self.pool(known)
+        cores = checked_threads(threads)
+        budget = memory_budget(memory)
+        if budget is None:
+            gathered = self._gathered(predictions, confidence, lazily=True, threads=cores)
+            known = gathered.predictions
+            pooled = self.pool(known, shown=known.dtype, threads=cores)
+            result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
+        else:
+            given = self.piecewise(predictions, budget, confidence, threads=cores)
+            pooled = all_pieces(self, given, threads=cores)
+            result = given.give_back(pooled.parameters, given.columns, given.ids)
         warn_of_fallback(pooled, self.policy)
-        result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
         if not details:
             return result
-        variance = variance_of(RULES[self.rule], known.family)
+        variance = variance_of(RULES[self.rule], FAMILIES[self.family])
         return result, {**pooled.touched, **({"variance": variance} if variance else {})}
 
     def distribution(self, predictions: object, *, confidence: Scores | None = None) -> Mixture:
@@ -201,10 +231,33 @@ class Pool:
         assert pooled.distribution is not None
         return pooled.distribution
 
-    def _gathered(self, predictions: object, confidence: Scores | None = None) -> Gathered:
-        # With more than two classes a vector can only be one row; with two it is a column.
-        row = len(self.classes) > 2 or len(FAMILIES[self.family].columns) > 1
-        return gather(predictions, self.reading(confidence), row=row)
+    def _gathered(
+        self,
+        predictions: object,
+        confidence: Scores | None = None,
+        *,
+        lazily: bool = False,
+        threads: int = 1,
+    ) -> Gathered:
+        reading = self.reading(confidence)
+        return gather(predictions, reading, row=self._rows, lazily=lazily, threads=threads)
+
+    @property
+    def _rows(self) -> bool:
+        """Whether a vector is one row: with two classes it is a column."""
+        return len(self.classes) > 2 or len(FAMILIES[self.family].columns) > 1
+
+    def piecewise(
+        self,
+        predictions: object,
+        memory: int,
+        confidence: Scores | None = None,
+        *,
+        threads: int = 1,
+    ) -> Piecewise:
+        """Open new predictions of the same models, to be pooled block by block."""
+        reading = self.reading(confidence)
+        return Piecewise(predictions, reading, memory=memory, row=self._rows, threads=threads)
 
     def bind(self) -> BoundPool:
         """Return a callable that pools trusted outputs with next to no overhead.
@@ -216,9 +269,20 @@ class Pool:
         """
         return BoundPool(self)
 
-    def pool(self, predictions: Predictions) -> Pooled:
-        """Pool aligned predictions into log-probabilities, with the counts of touched rows."""
-        return self.pool_known(self.prepared(predictions))
+    def pool(
+        self,
+        predictions: Predictions,
+        *,
+        shown: np.dtype[Any] | None = None,
+        threads: int = 1,
+        first_row: int = 0,
+    ) -> Pooled:
+        """Pool aligned predictions into log-probabilities, with the counts of touched rows.
+
+        With ``shown`` only what callers see may be computed, in that dtype.
+        """
+        known = self.prepared(predictions)
+        return self.pool_known(known, shown=shown, threads=threads, first_row=first_row)
 
     def prepared(self, predictions: Predictions) -> Predictions:
         """Return predictions in the pool's order; zeros first seen now are floored (``"auto"``).
@@ -231,11 +295,25 @@ class Pool:
         epsilon = resolve_floor("auto", RULES[self.rule], known)
         return known.with_zeros_raised(epsilon) if epsilon else known
 
-    def pool_known(self, known: Predictions) -> Pooled:
+    def pool_known(
+        self,
+        known: Predictions,
+        *,
+        shown: np.dtype[Any] | None = None,
+        threads: int = 1,
+        first_row: int = 0,
+    ) -> Pooled:
         """Pool predictions that :meth:`prepared` returned, or some of their rows."""
-        rule = RULES[self.rule]
-        s = self.inverse_temperature
-        return pool_predictions(known, rule, self.weights, s, self.policy)
+        return pool_predictions(
+            known,
+            RULES[self.rule],
+            self.weights,
+            self.inverse_temperature,
+            self.policy,
+            shown=shown,
+            threads=threads,
+            first_row=first_row,
+        )
 
     @property
     def inverse_temperature(self) -> float:

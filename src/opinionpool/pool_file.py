@@ -80,6 +80,7 @@ def document(pool: Any) -> dict[str, Any]:
             "calibrate": s.calibrate,
             "scaling": s.scaling,
             "confidence": s.confidence,
+            "temperature": s.temperature,
         },
         "prior": None if pool.prior is None else pool.prior.tolist(),
         "loss": _number(pool.loss),

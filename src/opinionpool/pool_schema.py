@@ -26,6 +26,7 @@ class SettingsDocument(msgspec.Struct, forbid_unknown_fields=True):
     calibrate: Literal["temperature"] | None = None
     scaling: Literal["vector"] | None = None
     confidence: str | None = None
+    temperature: Literal["fit", "given"] | None = None
 
 
 class PoolDocument(msgspec.Struct, forbid_unknown_fields=True):

@@ -16,14 +16,16 @@ from .distributions import mixture_of
 from .errors import MissingOutputError, warn
 from .families import CATEGORICAL, Family
 from .families.floors import raise_floors
+from .families.lazy import Lazy, as_array
 from .families.mixture import Mixture
 from .kernels import fused
+from .kernels.status import IMPOSSIBLE
 from .policies import Policy
 from .predictions import Predictions, Targets
 from .rules import LOG
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
-from .rules.fused import worthwhile
+from .rules.fused import logits, worthwhile
 from .vetoes import veto_error
 from .weightings.vector_scaling import apply_vector
 
@@ -36,19 +38,23 @@ _BLOCK_CELLS = 1 << 20
 class Pooled:
     """Pooled distributions' parameters (N, P), and how many rows were touched by a policy.
 
-    For Gaussians the parameters are mean and variance of ``distribution``.
+    For Gaussians the parameters are mean and variance of ``distribution``. Where they are
+    ``ready``, they are what :meth:`shown` returns already.
     """
 
     parameters: Array
     touched: dict[str, int] = field(default_factory=dict)
     family: Family = CATEGORICAL
     distribution: Mixture | None = None
+    ready: bool = False
 
     def shown(self, dtype: np.dtype[Any] | type = np.float64) -> NDArray[Any]:
         """Return (N, K) probabilities, or what callers see of another family.
 
         Means and variances that float32 cannot hold stay float64: 1e-25 squared is no 0.
         """
+        if self.ready:
+            return self.parameters.astype(dtype, copy=False)
         shown = self.family.shown(self.parameters)
         if self.family.columns and np.dtype(dtype) == np.float32:
             limits = np.finfo(np.float32)
@@ -68,16 +74,34 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
             if rows.any()
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
+    fill = present is not None and policy.missing == "prior"
+    if not isinstance(parameters, Lazy):
+        parameters = _applied(parameters, present if fill else None, policy, predictions.family)
+    elif fill or policy.floors.any() or policy.betas is not None:
+        family = predictions.family
+
+        def applied(block: Array, rows: slice) -> Array:
+            here = present[:, rows] if fill and present is not None else None
+            return _applied(block, here, policy, family)
+
+        parameters = as_array(parameters.map(applied))
+    return parameters, None if fill else present
+
+
+def _applied(
+    parameters: Array, present: NDArray[np.bool_] | None, policy: Policy, family: Family
+) -> Array:
+    """Apply floors, the models' own temperatures, and the prior where a model is absent."""
     parameters = raise_floors(parameters, policy.floors, mix=policy.mixed)
     if policy.betas is not None:
-        tempered, betas = predictions.family.tempered, policy.betas.tolist()
-        parameters = np.stack([tempered(own, b) for own, b in zip(parameters, betas, strict=True)])
-    if present is not None and policy.missing == "prior":
-        assert policy.prior is not None
-        prior = predictions.family.from_shown(policy.prior)
-        parameters = np.where(present[:, :, None], parameters, prior)
-        present = None
-    return parameters, present
+        betas = policy.betas.tolist()
+        parameters = np.stack(
+            [family.tempered(own, b) for own, b in zip(parameters, betas, strict=True)]
+        )
+    if present is None:
+        return parameters
+    assert policy.prior is not None
+    return np.where(present[:, :, None], parameters, family.from_shown(policy.prior))
 
 
 def evidence_of(
@@ -143,13 +167,20 @@ def pool_rows(
     family: Family,
     *,
     closure: bool,
+    threads: int = 1,
 ) -> Array:
     """Pool with given weights, tempered: (N, P); rows that cannot be are not defined."""
-    fusible = rule is LOG and family is CATEGORICAL and inverse_temperature > 0
-    if fusible and worthwhile(parameters.size):
-        v = inverse_temperature * w
-        return fused.apply(list(parameters), v, log=True, present=present, closure=closure)[0]
     m, n, size = parameters.shape
+    if _fusible(rule, family, inverse_temperature, parameters):
+        v = inverse_temperature * w
+        return _fused(v, parameters, present, closure, np.float64, threads, log=True)[0]
+    if isinstance(parameters, Lazy):
+        blocks = []
+        for rows, block in parameters.parts():
+            here = None if present is None else present[:, rows]
+            own = pool_rows(rule, w, inverse_temperature, block, here, family, closure=closure)
+            blocks.append(own)
+        return np.concatenate(blocks)
     step = max(1, _BLOCK_CELLS // (m * size))
     out = np.empty((n, size))
     for first in range(0, n, step):
@@ -160,14 +191,48 @@ def pool_rows(
     return out
 
 
+def _fusible(rule: AnyRule, family: Family, s: float, parameters: Array) -> bool:
+    """Whether the kernels of the log rule may pool these, and are worth it."""
+    large = isinstance(parameters, Lazy) or worthwhile(parameters.size)
+    return rule is LOG and family is CATEGORICAL and s > 0 and large
+
+
+def _fused(
+    v: Array,
+    parameters: Array,
+    present: Array | NDArray[np.bool_] | None,
+    closure: bool,
+    dtype: Any,
+    threads: int,
+    *,
+    log: bool,
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Pool by the log rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
+    _, n, k = parameters.shape
+    out, status = np.empty((n, k), dtype), np.empty(n, np.uint8)
+    for rows, arrays in logits(parameters):
+        here = None if present is None else present[:, rows]
+        _, status[rows] = fused.apply(
+            arrays, v, out=out[rows], log=log, present=here, closure=closure, threads=threads
+        )
+    return out, status
+
+
 def pool_predictions(
     predictions: Predictions,
     rule: AnyRule,
     weights: Array,
     inverse_temperature: float,
     policy: Policy,
+    *,
+    shown: np.dtype[Any] | None = None,
+    threads: int = 1,
+    first_row: int = 0,
 ) -> Pooled:
     """Pool predictions; a row nobody answered gets the fallback, a row all vetoed is an error.
+
+    With ``shown`` only what callers see may be computed, in that dtype. ``first_row`` is the
+    number of the first row in messages.
 
     Raises
     ------
@@ -181,17 +246,26 @@ def pool_predictions(
     counting = np.ones(len(weights), dtype=bool) if policy.closure else weights > 0
     unanswered = np.zeros(n, dtype=bool) if present is None else ~present[weights > 0].any(axis=0)
     m = attendance(present, confidence_of(predictions, parameters, policy), policy.gamma or 0.0)
-    pooled = pool_rows(
-        rule, weights, inverse_temperature, parameters, m, family, closure=policy.closure
-    )
-    impossible = ~family.defined(pooled) & ~unanswered
+    s = inverse_temperature
+    # What is shown of classes needs no logarithms on the way.
+    direct = shown is not None and policy.vector is None and _fusible(rule, family, s, parameters)
+    if direct:
+        pooled, status = _fused(
+            s * weights, parameters, m, policy.closure, shown, threads, log=False
+        )
+        impossible = np.asarray(status == IMPOSSIBLE) & ~unanswered
+    else:
+        pooled = pool_rows(
+            rule, weights, s, parameters, m, family, closure=policy.closure, threads=threads
+        )
+        impossible = ~family.defined(pooled) & ~unanswered
     if impossible.any():
-        zero = np.asarray(np.isneginf(parameters[counting]).any(axis=-1))
+        zero = _zeros(parameters, counting)
         if present is not None:
             zero &= present[counting]
         who = np.array(predictions.names, dtype=object)[counting]
-        size = predictions.n_parameters
-        raise veto_error(who, zero, impossible, np.arange(n), size, "leave no class possible")
+        size, rows = predictions.n_parameters, first_row + np.arange(n)
+        raise veto_error(who, zero, impossible, rows, size, "leave no class possible")
     if policy.vector is not None:
         pooled = apply_vector(pooled, policy.vector)
     if unanswered.any():
@@ -199,16 +273,24 @@ def pool_predictions(
         if fallback is None:
             raise MissingOutputError(
                 f"fallback='error', and {int(unanswered.sum())} row(s) have no output of any model "
-                f"with weight (the first is row {int(unanswered.argmax())})"
+                f"with weight (the first is row {first_row + int(unanswered.argmax())})"
             )
-        pooled[unanswered] = fallback
+        pooled[unanswered] = family.shown(fallback) if direct else fallback
     touched = {
         "rows": n,
         "rows_with_missing": predictions.rows_with_missing(),
         "rows_fallback": int(unanswered.sum()),
     }
     mixture = mixture_of(rule, family, weights, parameters, m, pooled)
-    return Pooled(pooled, touched, family, mixture)
+    return Pooled(pooled, touched, family, mixture, ready=direct)
+
+
+def _zeros(parameters: Array, counting: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return in which rows the counting models have an exact zero, (m, N)."""
+    if not isinstance(parameters, Lazy):
+        return np.asarray(np.isneginf(parameters[counting]).any(axis=-1))
+    found = [np.isneginf(block[counting]).any(axis=-1) for _, block in parameters.parts()]
+    return np.concatenate(found, axis=1)
 
 
 def warn_of_fallback(pooled: Pooled, policy: Policy) -> None:

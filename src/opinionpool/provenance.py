@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .families.lazy import Lazy
 from .predictions import Predictions, Targets
+from .predictions.cells import Cells
 from .rules.evidence import Evidence
 
 Array = NDArray[np.float64]
@@ -31,6 +34,14 @@ def fingerprint(predictions: Predictions, targets: Targets) -> str:
     """Return the SHA-256 of what was fitted: equal data, equal fingerprint."""
     digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
     outcomes = targets.outcomes
-    for array in (predictions.parameters, targets.rows, outcomes.array, targets.weight):
+    said: NDArray[Any] = predictions.parameters
+    if isinstance(said, Lazy):
+        # Sums over every bit of cells that are not worth being read once more.
+        sums = said.checksums if isinstance(said, Cells) else None
+        if sums is None:
+            return ""
+        digest.update(repr(predictions.kinds).encode())
+        said = np.array(sums, dtype=np.uint64)
+    for array in (said, targets.rows, outcomes.array, targets.weight):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -28,6 +28,9 @@ class Settings:
     confidence
         The column of scores in every model's table, ``""`` where they are given apart, None
         without.
+    temperature
+        ``"fit"`` or ``"given"``: where the pool's temperature comes from; None where that is not
+        known, as of pools that were saved before this was.
     """
 
     floor: Floor = "auto"
@@ -42,3 +45,4 @@ class Settings:
     calibrate: str | None = None
     scaling: str | None = None
     confidence: str | None = None
+    temperature: Literal["fit", "given"] | None = None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DistributionError, VetoError
+from .families.lazy import Lazy
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 
@@ -32,6 +33,8 @@ def check_vetoes(
     Under the log rule that is a row whose outcome some model gives 0; under the linear rule
     one whose outcome every model gives 0. ``rows`` are the rows' numbers for the message.
     """
+    if isinstance(evidence.parameters, Lazy) and evidence.parameters.zeros == 0:
+        return
     zero = np.isneginf(evidence.log_likelihood()[counting])
     if not zero.any():
         return

@@ -97,6 +97,7 @@ def test_the_defaults_of_the_design_are_the_code_s():
         "scaling": None,
         "threads": None,
         "seed": None,
+        "memory": None,
     }
 
 

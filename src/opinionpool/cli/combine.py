@@ -10,6 +10,7 @@ from ..combine import combine_aligned
 from ..options import check_kinds, named_family
 from ..predictions import Reading as HowToRead
 from ..predictions import gather
+from ..resources import checked_threads, memory_budget
 from ..weightings.given import normalised_weights
 from . import options as o
 from .destination import TableOutput, check_table_output
@@ -37,6 +38,8 @@ def combine(
     missing: o.Missing = "renormalise",
     fallback: o.Fallback = "uniform",
     quantiles: o.Quantiles = None,
+    threads: o.Threads = None,
+    memory: o.Memory = None,
     reading: o.Reading = o.AS_FOUND,
     output: TableOutput = None,
     talk: Talk = TALK,
@@ -56,7 +59,14 @@ def combine(
     how = reading.keywords()
     with Working("reading the predictions", quiet=talk.quiet) as progress:
         family = named_family(how.pop("family"))
-        known = gather(files, HowToRead(**how, family=family)).predictions
+        cores = checked_threads(threads)
+        known = gather(
+            files,
+            HowToRead(**how, family=family),
+            lazily=True,
+            memory=memory_budget(memory),
+            threads=cores,
+        ).predictions
         check_kinds(how["kind"], known)
         progress("pooling")
         pooled = combine_aligned(
@@ -67,6 +77,8 @@ def combine(
             floor=o.word_or_number(floor),
             missing=missing,
             fallback=fallback,
+            shown=True,
+            threads=cores,
         )
     facts = {
         "rule": rule,

@@ -20,6 +20,13 @@ TableOutput = Annotated[
         "printed as CSV."
     ),
 ]
+AnyOutput = Annotated[
+    Output,
+    Parameter(
+        help="Where the probabilities go: a file (.csv, .parquet, .npy, .npz), or a folder, for "
+        "Parquet parts; without it they are printed as CSV."
+    ),
+]
 
 
 def check_table_output(output: Path | None, inputs: Iterable[Path | None]) -> None:
@@ -28,7 +35,7 @@ def check_table_output(output: Path | None, inputs: Iterable[Path | None]) -> No
         from ..io import check_writable
 
         check_writable(output)
-        _check_no_input(output, inputs)
+        check_no_input(output, inputs)
 
 
 def check_pool_output(output: Path | None, inputs: Iterable[Path | None]) -> None:
@@ -47,10 +54,10 @@ def check_pool_output(output: Path | None, inputs: Iterable[Path | None]) -> Non
     for place in (real, real.parent):
         if place.exists() and not os.access(place, os.W_OK):
             raise OutputError(f"cannot write {output}: {place} is read-only")
-    _check_no_input(output, inputs)
+    check_no_input(output, inputs)
 
 
-def _check_no_input(output: Path, inputs: Iterable[Path | None]) -> None:
+def check_no_input(output: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse to overwrite an input, or to add a part to a folder that is one."""
     real = Path(os.path.realpath(output))
     for path in inputs:

@@ -43,6 +43,7 @@ def fit(
         ),
     ] = None,
     threads: o.Threads = None,
+    memory: o.Memory = None,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -80,6 +81,7 @@ def fit(
             calibrate=calibrate,
             scaling=scaling,
             threads=threads,
+            memory=memory,
             seed=seed,
             **reading.keywords(),
         )

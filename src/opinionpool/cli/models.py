@@ -34,6 +34,10 @@ class ModelFile:
         """Read the model, or the several models."""
         return tables_of_path(self.expected_name, self.path)
 
+    def lazy_tables(self) -> dict[str, Table]:
+        """Open the model, or the several models, whose cells stay in the file."""
+        return tables_of_path(self.expected_name, self.path, lazily=True)
+
 
 def model_files(given: Sequence[str]) -> list[ModelFile]:
     """Read ``name=path`` and plain paths; the same name twice is an error.
@@ -70,8 +74,16 @@ def _tables(name: str | None, file: ModelFile) -> dict[str, Table]:
     return file.tables()
 
 
+def _lazy_tables(name: str | None, file: ModelFile) -> dict[str, Table]:
+    return file.lazy_tables()
+
+
 def _never(*args: Any) -> Any:
     raise AssertionError("a named file brings predictions, not labels, and takes nothing back")
 
 
-SOURCES.append(Source(lambda obj: isinstance(obj, ModelFile), _tables, _never, _never))
+SOURCES.append(
+    Source(
+        lambda obj: isinstance(obj, ModelFile), _tables, _never, _never, lazy_tables=_lazy_tables
+    )
+)

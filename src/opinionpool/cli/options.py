@@ -104,6 +104,14 @@ Threads = Annotated[
         help="Threads of the compiled kernels; without it as many as there are cores.",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    Parameter(
+        group=INPUT,
+        help="Bytes that predictions may take, such as 1GB: files are read block by block if they "
+        "would need more. Without it they are read whole.",
+    ),
+]
 Seed = Annotated[
     int | None, Parameter(group=POOLING, converter=whole, help="For whatever is random.")
 ]

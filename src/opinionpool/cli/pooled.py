@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from ..distributions import variance_of
-from ..errors import InputError, OutputError
 from ..pooling import Pooled
 from ..predictions import Predictions
 from ..predictions.classes import class_text
 from ..report import pooled_text
 from ..rules import RULES
+from ..write_pooled import table_of
 from .output import Talk, write_csv, write_json
 from .progress import Working
 
@@ -44,7 +42,8 @@ def hand_out(
     quantiles
         Probabilities of quantiles to add, for families of densities.
     """
-    columns = _columns(predictions, pooled, quantiles)
+    names = [class_text(c) for c in predictions.columns]
+    columns = table_of(pooled, names, predictions.ids, predictions.dtype, quantiles)
     variance = variance_of(RULES[facts["rule"]], predictions.family)
     result: dict[str, Any] = {
         "models": list(predictions.names),
@@ -72,20 +71,3 @@ def hand_out(
     else:
         write_csv(columns)
         talk.remark(pooled_text(result))
-
-
-def _columns(
-    predictions: Predictions, pooled: Pooled, quantiles: Sequence[float]
-) -> dict[str, NDArray[Any]]:
-    names = [class_text(c) for c in predictions.columns]
-    shown = pooled.shown(predictions.dtype)
-    columns = {} if predictions.ids is None else {"id": predictions.ids}
-    if "id" in names and columns:
-        raise OutputError("a class is called 'id', the name of the column of ids: rename the class")
-    columns.update({name: shown[:, k] for k, name in enumerate(names)})
-    if quantiles and pooled.distribution is None:
-        raise InputError("--quantiles: classes have none; leave it out")
-    for q in quantiles:
-        assert pooled.distribution is not None
-        columns[f"q{q!r}"] = pooled.distribution.quantile(q).astype(predictions.dtype)
-    return columns

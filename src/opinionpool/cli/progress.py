@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -83,6 +86,19 @@ class Working:
             )
             bar.start()
             self._shown = (bar, task)
+
+
+def rows_of(progress: Working) -> Callable[[int, int], None]:
+    """Return what shows rows as they are done: how many, how fast, and the time that is left."""
+    begun = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        passed = max(time.monotonic() - begun, 1e-9)
+        left = timedelta(seconds=round((total - done) * passed / max(done, 1)))
+        speed = f"{done:,} of {total:,} rows, {done / passed:,.0f} rows/s, {left} left"
+        progress(speed, done / total)
+
+    return show
 
 
 def _total(share: float | None) -> float | None:

@@ -6,11 +6,15 @@ from .base import Content, Format
 from .files import check_writable, is_path, read, write
 from .formats import SUFFIXES
 from .frames import frame_like, is_frame, sheet_of_frame
+from .parts import PartsWriter
+from .streamed import STREAMED, writing
 
 __all__ = [
+    "STREAMED",
     "SUFFIXES",
     "Content",
     "Format",
+    "PartsWriter",
     "check_writable",
     "frame_like",
     "is_frame",
@@ -18,4 +22,5 @@ __all__ = [
     "read",
     "sheet_of_frame",
     "write",
+    "writing",
 ]

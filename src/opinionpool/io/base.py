@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ..predictions.lazy import LazyValues
 from ..predictions.sheet import Sheet
 
 Columns = Mapping[str, NDArray[Any]]
@@ -16,6 +17,9 @@ Columns = Mapping[str, NDArray[Any]]
 
 Content = Sheet | NDArray[Any] | Mapping[str, NDArray[Any]]
 """What a file holds: a table, one array, or several named arrays."""
+
+LazyContent = Sheet | LazyValues | Sequence[LazyValues] | Mapping[str, NDArray[Any] | LazyValues]
+"""The same with matrices that stay in the file; a sequence is one array of several models."""
 
 
 def _needs_nothing(what: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -152,15 +153,26 @@ def _undecodable(path: Path, where: str) -> str:
 
 def write_csv(path: Path, columns: Columns) -> None:
     """Write columns as UTF-8 with the shortest digits that read back as the same float64."""
-    arrays = list(columns.values())
-    step = max(1, _BATCH // len(arrays))
+    with writing_csv(path, list(columns)) as append:
+        append(columns)
+
+
+@contextmanager
+def writing_csv(path: Path, names: Sequence[str]) -> Iterator[Callable[[Columns], None]]:
+    """Write the header, and give what writes further rows."""
+    step = max(1, _BATCH // len(names))
     with open(path, "w", encoding="utf-8", newline="") as stream:
         # A terminator with both characters makes the writer quote cells that hold either.
         writer = csv.writer(_PlainLineEnds(stream), lineterminator="\r\n")
-        writer.writerow(columns)
-        for start in range(0, len(arrays[0]), step):
-            block = [_writable(array[start : start + step]) for array in arrays]
-            writer.writerows(zip(*block, strict=True))
+        writer.writerow(names)
+
+        def append(columns: Columns) -> None:
+            arrays = list(columns.values())
+            for start in range(0, len(arrays[0]), step):
+                block = [_writable(array[start : start + step]) for array in arrays]
+                writer.writerows(zip(*block, strict=True))
+
+        yield append
 
 
 def _writable(array: NDArray[Any]) -> list[Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, overload
 
 import numpy as np
 
 from ..atomic import replacing
 from ..errors import FileError, InputError, MemoryLimitError, OpinionPoolError, OutputError
-from .base import Columns, Content, Format
-from .formats import BY_SUFFIX, FOLDER, SUFFIXES
+from .base import Columns, Content, Format, LazyContent
+from .formats import BY_SUFFIX, FOLDER, LAZILY, SUFFIXES
 
 _KNOWN = ", ".join(SUFFIXES)
 
@@ -21,13 +21,21 @@ def is_path(obj: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(obj, str | os.PathLike)
 
 
-def read(path: str | os.PathLike[str]) -> Content:
+@overload
+def read(path: str | os.PathLike[str]) -> Content: ...
+@overload
+def read(path: str | os.PathLike[str], *, lazily: bool) -> Content | LazyContent: ...
+def read(path: str | os.PathLike[str], *, lazily: bool = False) -> Content | LazyContent:
     """Read a file, or a folder of Parquet parts, by its suffix.
 
     Parameters
     ----------
     path
         The file; its suffix says the format, ``opinionpool.io.SUFFIXES`` lists them.
+    lazily
+        Whether matrices may stay in the file (``.npy``, ``.parquet``, folders of parts, matrices
+        of ``.npz``): they come as :class:`~opinionpool.predictions.lazy.LazyValues`, (M, N, K)
+        arrays as a list of these. What has to be read whole is, under the same checks.
 
     Returns
     -------
@@ -48,7 +56,8 @@ def read(path: str | os.PathLike[str]) -> Content:
     try:
         found = _format_to_read(file)
         found.need(f"reading {file}")
-        return found.read(file)
+        content = LAZILY[found.name](file) if lazily and found.name in LAZILY else None
+        return found.read(file) if content is None else content
     except OpinionPoolError:
         raise
     except OSError as error:
@@ -76,7 +85,7 @@ def write(path: str | os.PathLike[str], columns: Columns) -> None:
     InputError
         The columns do not make a table.
     """
-    found = _format_to_write(path)
+    found = format_to_write(path)
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 1:
@@ -100,7 +109,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     MissingExtraError
         The format needs an optional package.
     """
-    _format_to_write(path)
+    format_to_write(path)
     target = Path(os.path.realpath(path))
     for place in (target, target.parent):
         if place.exists() and not os.access(place, os.W_OK):
@@ -125,7 +134,8 @@ def _format_to_read(path: Path) -> Format:
     return found
 
 
-def _format_to_write(path: str | os.PathLike[str]) -> Format:
+def format_to_write(path: str | os.PathLike[str]) -> Format:
+    """Return the format of a file that is to be written, or say why it cannot be."""
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder; give a file ({_KNOWN})")

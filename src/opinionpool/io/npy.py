@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import FileError, InputError
 from ..memory import require
@@ -70,18 +71,24 @@ def plain(array: NDArray[Any], where: str) -> NDArray[Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def checked_header(stream: IO[bytes], path: Path) -> Header:
+    """Read the header of a file and compare what it promises with what is there."""
+    header = read_header(stream, str(path))
+    there = path.stat().st_size - stream.tell()
+    if there < header.n_bytes:
+        raise FileError(
+            f"{path} is truncated: its header promises {header} = {header.n_bytes:,} "
+            f"bytes of data, found {there:,}"
+        )
+    return header
+
+
 def read_npy(path: Path) -> NDArray[Any]:
     """Map numbers read-only into memory; read text."""
     where = str(path)
     with open(path, "rb") as stream:
-        header = read_header(stream, where)
+        header = checked_header(stream, path)
         start = stream.tell()
-        there = path.stat().st_size - start
-        if there < header.n_bytes:
-            raise FileError(
-                f"{where} is truncated: its header promises {header} = {header.n_bytes:,} "
-                f"bytes of data, found {there:,}"
-            )
         # A mapping allocates nothing, but whoever uses all of it does.
         require(header.n_bytes, f"reading {where} ({header})")
         if header.n_bytes == 0 or header.dtype.kind in "US" or not header.dtype.isnative:
@@ -112,18 +119,24 @@ def numeric(columns: Columns) -> dict[str, NDArray[Any]]:
 def write_matrix(stream: IO[bytes], columns: Columns) -> None:
     """Write columns as an (N, K) array, a block of rows at a time, with no second copy."""
     arrays = list(columns.values())
-    dtype: DTypeLike = np.result_type(*arrays)
-    n_rows = len(arrays[0])
-    head = {
-        "descr": npy_format.dtype_to_descr(np.dtype(dtype)),
-        "fortran_order": False,
-        "shape": (n_rows, len(arrays)),
-    }
+    dtype = np.result_type(*arrays)
+    begin_matrix(stream, len(arrays[0]), len(arrays), dtype)
+    append_rows(stream, arrays, dtype)
+
+
+def begin_matrix(stream: IO[bytes], n: int, k: int, dtype: np.dtype[Any]) -> None:
+    """Write the header of an (N, K) array."""
+    descr = npy_format.dtype_to_descr(dtype)
+    head = {"descr": descr, "fortran_order": False, "shape": (n, k)}
     npy_format.write_array_header_1_0(stream, head)
-    step = max(1, _BLOCK // len(arrays))
-    for start in range(0, n_rows, step):
-        block = [array[start : start + step] for array in arrays]
-        stream.write(np.stack(block, axis=1, dtype=dtype).tobytes())
+
+
+def append_rows(stream: IO[bytes], columns: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> None:
+    """Write rows of an array whose header was written."""
+    step = max(1, _BLOCK // len(columns))
+    for start in range(0, len(columns[0]), step):
+        block = [column[start : start + step] for column in columns]
+        stream.write(np.stack(block, axis=1, dtype=dtype).data)
 
 
 def write_npy(path: Path, columns: Columns) -> None:

@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 from ..errors import FileError, InputError, OpinionPoolError
 from ..memory import require
 from .base import Columns, Format
-from .npy import numeric, plain, read_header, write_matrix
+from .npy import Header, numeric, plain, read_header, write_matrix
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read every array, after the sum of what their headers promise is known to fit."""
     try:
         with ZipFile(path) as archive:
-            total = _promised(archive, path)
-            require(total, f"reading {path} ({len(archive.namelist())} arrays)")
-            return {name[:-4]: _member(archive, name, path) for name in archive.namelist()}
+            headers = check_members(archive, path)
+            total = sum(header.n_bytes for header in headers.values())
+            require(total, f"reading {path} ({len(headers)} arrays)")
+            return {name[:-4]: read_member(archive, name, path) for name in headers}
     except (OpinionPoolError, MemoryError):
         raise
     except Exception as error:  # a damaged archive fails in many ways: whatever it is, say so
         raise FileError(f"{path} is not a readable .npz archive: {error}") from error
 
 
-def _promised(archive: ZipFile, path: Path) -> int:
-    total = 0
-    seen: set[str] = set()
+def check_members(archive: ZipFile, path: Path) -> dict[str, Header]:
+    """Read the header of every array, and compare what it promises with what is there."""
+    headers: dict[str, Header] = {}
     for info in archive.infolist():
         where = f"{path}, member {info.filename!r}"
         if not info.filename.endswith(".npy"):
             raise FileError(f"{where}: found something other than an .npy array")
-        if info.filename in seen:
+        if info.filename in headers:
             raise FileError(f"{where}: found two arrays of this name")
-        seen.add(info.filename)
         with archive.open(info) as stream:
             header = read_header(stream, where)
             there = info.file_size - stream.tell()
@@ -47,13 +47,14 @@ def _promised(archive: ZipFile, path: Path) -> int:
                 f"{where} is truncated: its header promises {header} = {header.n_bytes:,} "
                 f"bytes of data, found {there:,}"
             )
-        total += header.n_bytes
-    if not seen:
+        headers[info.filename] = header
+    if not headers:
         raise FileError(f"{path}: found an archive without any array")
-    return total
+    return headers
 
 
-def _member(archive: ZipFile, name: str, path: Path) -> NDArray[Any]:
+def read_member(archive: ZipFile, name: str, path: Path) -> NDArray[Any]:
+    """Read one array whole."""
     with archive.open(name) as stream:
         array = npy_format.read_array(stream, allow_pickle=False)
     return plain(array, f"{path}, member {name!r}")

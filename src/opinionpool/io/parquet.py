@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, InputError, MissingExtraError, OpinionPoolError
@@ -15,8 +17,9 @@ from ..predictions.sheet import Sheet
 from .base import Columns, Format
 
 # pandas stores row labels that have no name under this one.
-_INDEX = "__index_level_0__"
+INDEX = "__index_level_0__"
 _GROUPS = 16  # columns are read in so many portions: the copy in flight is a sixteenth
+_TEXT = "OUS"  # kinds of arrays that are written as text
 _BYTES_OF_TEXT = 64  # a short text in an object array
 
 
@@ -36,7 +39,7 @@ def read_parquet(path: Path) -> Sheet:
 
 def as_sheet(columns: dict[str, NDArray[Any]], where: str) -> Sheet:
     """Make a sheet of columns, one of which may be the row labels of a data frame."""
-    return Sheet(columns, where, index=columns.pop(_INDEX, None))
+    return Sheet(columns, where, index=columns.pop(INDEX, None))
 
 
 def read_parts(paths: Sequence[Path]) -> list[dict[str, NDArray[Any]]]:
@@ -44,32 +47,37 @@ def read_parts(paths: Sequence[Path]) -> list[dict[str, NDArray[Any]]]:
     total = sum(_promised(path) for path in paths)
     more = f" and {len(paths) - 1} more parts" if len(paths) > 1 else ""
     require(total, f"reading {paths[0]}{more}")
-    return [_columns(path) for path in paths]
+    return [read_columns(path) for path in paths]
 
 
 def _promised(path: Path) -> int:
     """Bytes of the arrays that will come out, from the metadata alone."""
-    with _Opened(path) as file:
+    with Opened(path) as file:
         schema, metadata = file.schema_arrow, file.metadata
-        names = schema.names
-        if len(set(names)) < len(names):
-            twice = next(name for name, count in Counter(names).items() if count > 1)
-            raise FileError(f"{path}: the column name {twice!r} appears twice")
+        check_names(schema.names, path)
         # Runs and dictionaries pack any number of rows into few bytes: count cells, not bytes.
-        widths = [_width(field.type, f"{path}, column {field.name!r}") for field in schema]
+        widths = [width_of(field.type, f"{path}, column {field.name!r}") for field in schema]
         packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         return int(metadata.num_rows * sum(widths) + packed // _GROUPS)
 
 
-def _columns(path: Path) -> dict[str, NDArray[Any]]:
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Refuse two columns of one name."""
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise FileError(f"{path}: the column name {twice!r} appears twice")
+
+
+def read_columns(path: Path, chosen: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read columns, all or chosen ones, a portion of them at a time."""
     columns: dict[str, NDArray[Any]] = {}
-    with _Opened(path) as file:
-        names = file.schema_arrow.names
+    with Opened(path) as file:
+        names = file.schema_arrow.names if chosen is None else list(chosen)
         step = -(-len(names) // _GROUPS) or 1
         for start in range(0, len(names), step):
             table = file.read(columns=names[start : start + step])
             for name in table.column_names:
-                columns[name] = _array(table.column(name))
+                columns[name] = array_of(table.column(name))
         n_rows = file.metadata.num_rows
     for name, column in columns.items():
         if len(column) != n_rows:
@@ -79,11 +87,11 @@ def _columns(path: Path) -> dict[str, NDArray[Any]]:
     return columns
 
 
-class _Opened:
+class Opened:
     """A Parquet file, with every way it can be damaged turned into one that names it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, buffer: int = 0) -> None:
+        self._path, self._buffer = path, buffer
         self._file: Any = None
 
     def __enter__(self) -> Any:
@@ -91,7 +99,14 @@ class _Opened:
         import pyarrow.parquet as pq
 
         try:
-            self._file = pq.ParquetFile(self._path, page_checksum_verification=True)
+            # Without a buffer a column of a row group is read whole. Reading ahead of the decoder
+            # (pre_buffer) holds whole row groups: three times the memory, and no faster here.
+            self._file = pq.ParquetFile(
+                self._path,
+                page_checksum_verification=True,
+                pre_buffer=False,
+                buffer_size=self._buffer,
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise FileError(f"{self._path} is not a readable Parquet file: {error}") from error
         return self._file
@@ -104,7 +119,7 @@ class _Opened:
             raise FileError(f"{self._path} is damaged: {error}") from error
 
 
-def _width(kind: Any, where: str) -> int:
+def width_of(kind: Any, where: str) -> int:
     """Bytes per cell of the array that a column becomes, or why it cannot become one."""
     from pyarrow import types
 
@@ -123,6 +138,17 @@ def _width(kind: Any, where: str) -> int:
     raise FileError(f"{where}: found the type {kind}, where numbers or text belong")
 
 
+def sort_of(kind: Any) -> str:
+    """Say what a column of an Arrow type becomes, in the words of messages."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if _is_text(kind):
+        return "text"
+    return "dates" if types.is_date(kind) or types.is_timestamp(kind) else "numbers"
+
+
 def _is_text(kind: Any) -> bool:
     from pyarrow import types
 
@@ -132,7 +158,7 @@ def _is_text(kind: Any) -> bool:
     return any(check(kind) for check in checks) or bool(view and view(kind))
 
 
-def _array(column: Any) -> NDArray[Any]:
+def array_of(column: Any) -> NDArray[Any]:
     """Turn an Arrow column into a NumPy array with NaN or None where it is null."""
     import pyarrow as pa
     from pyarrow import types
@@ -152,17 +178,37 @@ def _array(column: Any) -> NDArray[Any]:
 
 def write_parquet(path: Path, columns: Columns) -> None:
     """Write columns with their types; None becomes null, NaN stays NaN."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(_table(columns), path)
+
+
+@contextmanager
+def writing_parquet(
+    path: Path, dtypes: Mapping[str, np.dtype[Any]]
+) -> Iterator[Callable[[Columns], None]]:
+    """Give what appends rows, each time as a row group of its own."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    types = {
+        n: pa.string() if d.kind in _TEXT else pa.from_numpy_dtype(d) for n, d in dtypes.items()
+    }
+    with pq.ParquetWriter(path, pa.schema(types)) as writer:
+        yield lambda columns: writer.write_table(_table(columns))
+
+
+def _table(columns: Columns) -> Any:
+    import pyarrow as pa
+
     arrays = {}
     for name, column in columns.items():
-        text = column.dtype.kind in "OUS"
+        text = column.dtype.kind in _TEXT
         try:
             arrays[name] = pa.array(column.tolist(), pa.string()) if text else pa.array(column)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise InputError(f"column {name!r} cannot be written as Parquet: {error}") from error
-    pq.write_table(pa.table(arrays), path)
+    return pa.table(arrays)
 
 
 PARQUET = Format("Parquet", (".parquet",), read_parquet, write_parquet, need_pyarrow)

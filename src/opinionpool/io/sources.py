@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,36 @@ from numpy.typing import NDArray
 
 from ..errors import FileError
 from ..predictions.labels import LABEL_NAMES, named_labels
+from ..predictions.lazy import LazyValues
 from ..predictions.sheet import Sheet
 from ..predictions.table import SOURCES, Source, Table, array_table, model_table
 from .base import Content
 from .files import is_path, read
 from .frames import frame_like, is_frame, sheet_of_frame
 
+#: (M, N, K) numbers of M models.
+Models = NDArray[Any] | Sequence[LazyValues]
+
 #: Names under which an archive holds predictions, in order of preference.
 PREDICTION_NAMES = ("probs", "probabilities", "log_probs", "logits", "predictions")
 
 
-def tables_of_path(name: str | None, path: Any) -> dict[str, Table]:
+def tables_of_path(name: str | None, path: Any, *, lazily: bool = False) -> dict[str, Table]:
     """Read the model, or the several models, of a file or of a folder of parts."""
-    content = read(path)
+    content = read(path, lazily=lazily)
     where = str(path)
     own = name if name is not None else Path(path).stem
     if isinstance(content, Sheet):
         return {own: model_table(content, where)}
     if isinstance(content, Mapping):
         return _tables_of_archive(name, own, content, where)
-    if content.ndim == 3:
-        return _several(name, content, [f"m{i}" for i in range(len(content))], where, {})
-    return {own: array_table(content, where)}
+    if isinstance(content, LazyValues) or (isinstance(content, np.ndarray) and content.ndim != 3):
+        return {own: array_table(content, where)}
+    return _several(name, content, [f"m{i}" for i in range(len(content))], where, {})
 
 
 def _tables_of_archive(
-    name: str | None, own: str, content: Mapping[str, NDArray[Any]], where: str
+    name: str | None, own: str, content: Mapping[str, NDArray[Any] | LazyValues], where: str
 ) -> dict[str, Table]:
     found = next((n for n in PREDICTION_NAMES if n in content), None)
     if found is None:
@@ -49,8 +54,9 @@ def _tables_of_archive(
         found = floats[0]
     values = content[found]
     n_rows = values.shape[-2] if values.ndim > 1 else len(values)
-    along = {n: a for n, a in content.items() if n != found and a.shape == (n_rows,)}
-    classes = content.get("classes")
+    arrays = {n: a for n, a in content.items() if isinstance(a, np.ndarray)}
+    along = {n: a for n, a in arrays.items() if n != found and a.shape == (n_rows,)}
+    classes = arrays.get("classes")
     label = next((n for n in LABEL_NAMES if n in along), None)
     ids = next((n for n in ("ids", "id") if n in along), None)
     taken = {label, ids, "classes", "models"}
@@ -66,8 +72,8 @@ def _tables_of_archive(
             f"{where}: found {len(columns)} 'classes' for predictions with {values.shape[-1]} "
             "columns"
         )
-    if values.ndim == 3:
-        models = content.get("models", np.array([f"m{i}" for i in range(len(values))]))
+    if isinstance(values, np.ndarray) and values.ndim == 3:
+        models = arrays.get("models", np.array([f"m{i}" for i in range(len(values))]))
         if models.shape != (len(values),):
             raise FileError(
                 f"{where}: found {models.size} 'models' for predictions of shape {values.shape}"
@@ -83,7 +89,7 @@ def _tables_of_archive(
 
 
 def _several(
-    name: str | None, values: NDArray[Any], names: list[str], where: str, facts: dict[str, Any]
+    name: str | None, values: Models, names: list[str], where: str, facts: dict[str, Any]
 ) -> dict[str, Table]:
     if name is not None:
         raise FileError(
@@ -128,7 +134,15 @@ def _array_of_path(
     return p
 
 
-SOURCES.append(Source(is_path, tables_of_path, labels_of_path, _array_of_path))
+SOURCES.append(
+    Source(
+        is_path,
+        tables_of_path,
+        labels_of_path,
+        _array_of_path,
+        lazy_tables=partial(tables_of_path, lazily=True),
+    )
+)
 SOURCES.append(
     Source(
         is_frame,

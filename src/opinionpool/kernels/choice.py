@@ -13,6 +13,7 @@ Kernels = Literal["auto", "reference"]
 #: 0.32 at 10, 0.83 at 24, 1.11 at 32, 1.60 at 48 (loss and gradient cross at 48).
 NARROW_POOL = 64
 NARROW_SUMS = 28
+NARROW_SURVEY = 256
 #: Results larger than this are written past the caches: the usual size of a last-level cache,
 #: which they would empty of everything else. Measured by benchmarks/kernels.py.
 PAST_CACHES = 1 << 25

@@ -14,5 +14,16 @@ from .applying import apply
 from .choice import Kernels, compiled
 from .mixing import linear_sums, scaled_likelihoods
 from .summing import Sums, log_sums
+from .survey import Survey, survey
 
-__all__ = ["Kernels", "Sums", "apply", "compiled", "linear_sums", "log_sums", "scaled_likelihoods"]
+__all__ = [
+    "Kernels",
+    "Sums",
+    "Survey",
+    "apply",
+    "compiled",
+    "linear_sums",
+    "log_sums",
+    "scaled_likelihoods",
+    "survey",
+]

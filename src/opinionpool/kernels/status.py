@@ -1,6 +1,7 @@
 """Why a row could not be pooled, or its loss not counted: the kernels' status codes.
 
-A row has one, the first of UNANSWERED, INVALID, IMPOSSIBLE and RULED_OUT that applies; 0 is good.
+A pooled row has one, the first of UNANSWERED, INVALID, IMPOSSIBLE and RULED_OUT that applies;
+0 is good.
 """
 
 from __future__ import annotations
@@ -13,3 +14,12 @@ IMPOSSIBLE = 2
 RULED_OUT = 3
 #: No model with weight answered.
 UNANSWERED = 4
+
+# Of one model's row, by :func:`~opinionpool.kernels.survey.survey`, which also uses IMPOSSIBLE;
+# the first of these that applies.
+#: Every cell is NaN: a missing output.
+MISSING = 5
+#: Some cells are NaN.
+PARTLY_NAN = 6
+#: A cell is +inf.
+INFINITE = 7

@@ -45,8 +45,8 @@ def _column(table: Table, column: str) -> tuple[Table, Array]:
         )
     at = table.columns.index(column)
     others = table.columns[:at] + table.columns[at + 1 :]
-    values = np.delete(table.values, at, axis=1)
-    scores = table.values[:, at].astype(np.float64)
+    values = np.delete(table.array, at, axis=1)
+    scores = table.array[:, at].astype(np.float64)
     return replace(table, values=values, columns=others), scores
 
 
@@ -70,17 +70,17 @@ def _named(tables: Mapping[str, Table], given: Any) -> dict[str, Array]:
             own = np.asarray(given[name], dtype=np.float64)
         except (TypeError, ValueError):
             raise InputError(f"confidence of model {name!r}: expected numbers") from None
-        if own.shape != (len(table.values),):
+        if own.shape != (len(table.array),):
             raise InputError(
                 f"confidence of model {name!r}: found shape {own.shape}, expected "
-                f"({len(table.values)},), one score per row"
+                f"({len(table.array)},), one score per row"
             )
         scores[name] = own
     return scores
 
 
 def _check(scores: Array, table: Table) -> None:
-    answered = ~np.isnan(table.values).all(axis=1)
+    answered = ~np.isnan(table.array).all(axis=1)
     wrong = answered & ~((scores >= 0) & (scores <= 1))
     if wrong.any():
         row = int(wrong.argmax())

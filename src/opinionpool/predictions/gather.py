@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,19 @@ from . import gaussians
 from .classes import Label, class_text
 from .columns import Kinds, Reading, classes_of
 from .confidence import take_scores
+from .in_place import Layout, left_in_place, stays_in_place
 from .inputs import GiveBack, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
+from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment, align
 from .table import Table
 from .targets import Targets, targets
 
+#: Of files that take less than one in so many bytes of a budget everything is in memory at once:
+#: float32 cells take six times their size, copied to float64 and worked on.
+_ROOM = 8
 #: Every kind detected, classes as they are named.
 AS_FOUND = Reading()
 
@@ -35,6 +40,8 @@ class Gathered:
     give_back: GiveBack
     one_row: bool = False
     tables: Mapping[str, Table] = field(default_factory=dict)
+    #: (M,) mean losses of the models on the labelled rows that they answered, where known.
+    losses: NDArray[np.float64] | None = None
 
 
 def gather(
@@ -45,6 +52,9 @@ def gather(
     sample_weight: object = None,
     row: bool = False,
     own_labels: bool = False,
+    lazily: bool = False,
+    memory: int | None = None,
+    threads: int = 1,
 ) -> Gathered:
     """Read, align and check the predictions of several models.
 
@@ -61,9 +71,71 @@ def gather(
         Whether a one-dimensional array is one row of classes rather than a binary column.
     own_labels
         Whether to use labels that a table brought along when ``y`` is None.
+    lazily
+        Whether large predictions may be left where they are: the caller works by blocks.
+    memory
+        Bytes that reading and computing may take: files are then read block by block, over and
+        over, where they would need more. None to read them once, whole. Needs ``lazily``.
+    threads
+        How many threads may check large predictions.
     """
+    given = opened(inputs, reading, y=y, row=row, own_labels=own_labels, memory=memory)
+    tables, alignment, raw = given.tables, given.alignment, given.raw
+    found = None
+    if raw is not None:
+        index = next((t.index for t in tables.values() if t.index is not None), None)
+        n, ids = alignment.n_rows, alignment.ids
+        found = targets(raw, given.classes or None, n, ids, index, sample_weight)
+        _warn_if_one_class(found)
+    predictions, losses = predictions_of(
+        given, reading, found, lazily=lazily, memory=memory, threads=threads
+    )
+    return Gathered(predictions, found, given.give_back, given.one_row, tables, losses)
+
+
+def _read_within(table: Table, n_bytes: int) -> Table:
+    """Return a table whose file is read with buffers of so many bytes, if it is in one."""
+    values = table.values
+    return (
+        replace(table, values=values.within(n_bytes)) if isinstance(values, LazyValues) else table
+    )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Tables, which of their rows belong together, and how their columns are to be read."""
+
+    tables: Mapping[str, Table]
+    alignment: Alignment
+    layout: Layout | None
+    scores: Mapping[str, NDArray[np.float64]] | None
+    raw: RawLabels | None
+    give_back: GiveBack
+    one_row: bool
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The classes; none where the family has none."""
+        return () if self.layout is None else self.layout.classes
+
+
+def opened(
+    inputs: object,
+    reading: Reading,
+    *,
+    y: object = None,
+    row: bool = False,
+    own_labels: bool = False,
+    memory: int | None = None,
+) -> Opened:
+    """Open and align tables; their cells are not looked at yet. See :func:`gather`."""
     pairs = len(reading.family.columns) == 2
-    tables, give_back, one_row = tables_of(inputs, row=row, pairs=pairs)
+    tables, give_back, one_row = tables_of(inputs, row=row, pairs=pairs, lazily=memory is not None)
+    if memory is not None and _ROOM * sum(t.values.nbytes for t in tables.values()) <= memory:
+        tables = {name: replace(table, values=table.array) for name, table in tables.items()}
+    if memory is not None:
+        share = memory // 2 // len(tables)
+        tables = {name: _read_within(table, share) for name, table in tables.items()}
     for table in tables.values():
         if table.values.shape[0] == 0:
             raise InputError(f"{table.where}: found zero rows, expected at least one")
@@ -76,8 +148,27 @@ def gather(
     alignment = align(tables)
     if raw is None and own_labels:
         raw = _own(tables, alignment)
-    read, classes = _reader(tables, reading, raw)
-    m, n, size = len(tables), alignment.n_rows, len(classes) or 2
+    layout = None if reading.family.columns else _layout(tables, reading, raw)
+    return Opened(tables, alignment, layout, scores, raw, give_back, one_row)
+
+
+def predictions_of(
+    given: Opened,
+    reading: Reading,
+    found: Targets | None,
+    *,
+    lazily: bool,
+    large: int | None = None,
+    memory: int | None = None,
+    threads: int = 1,
+) -> tuple[Predictions, NDArray[np.float64] | None]:
+    """Read and check the cells of tables; return the models' mean losses too where known."""
+    tables, alignment, layout = given.tables, given.alignment, given.layout
+    m, n, size = len(tables), alignment.n_rows, len(given.classes) or 2
+    in_place = lazily and stays_in_place(tables, reading, m * n * size, large)
+    if in_place and layout is not None:
+        return left_in_place(tables, alignment, layout, reading, found, threads, memory)
+    read = _moments(tables, reading) if layout is None else _log_p(tables, reading, layout)
     require(3 * 8 * m * n * size, f"the predictions of {m} models for {n} rows and {size} columns")
     parameters = np.empty((m, n, size))
     present = np.empty((m, n), dtype=bool)
@@ -91,14 +182,14 @@ def gather(
         present[i, position < 0] = False
         used.append(kind)
     confidence = None
-    if scores is not None:
+    if given.scores is not None:
         positions = zip(tables, alignment.positions, strict=True)
-        confidence = np.stack([scores[name][position] for name, position in positions])
+        confidence = np.stack([given.scores[name][position] for name, position in positions])
         confidence[~present] = np.nan
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
         tuple(tables),
-        classes,
+        given.classes,
         parameters,
         None if present.all() else present,
         tuple(used),
@@ -107,39 +198,37 @@ def gather(
         reading.family,
         confidence,
     )
-    found = None
-    if raw is not None:
-        index = next((t.index for t in tables.values() if t.index is not None), None)
-        found = targets(raw, classes if classes else None, n, alignment.ids, index, sample_weight)
-        _warn_if_one_class(found)
-    return Gathered(predictions, found, give_back, one_row, tables)
+    return predictions, None
 
 
 #: One model's parameters (N, P) and kind, by its name.
 Reader = Callable[[str], tuple[NDArray[np.float64], str | None]]
 
 
-def _reader(
-    tables: Mapping[str, Table], reading: Reading, raw: RawLabels | None
-) -> tuple[Reader, tuple[Label, ...]]:
-    """Return what reads each model's table, and the classes; none where the family has none."""
-    if not reading.family.columns:
-        gaussians.refuse_moments(tables)
-        hard = None if raw is None else raw.hard_values()
-        classes, order = classes_of(tables, reading, hard)
-        kinds = _kinds_asked(tables, reading.kind, checked_kind)
-        columns = dict(zip(tables, order, strict=True))
-        return (
-            lambda name: _model_log_p(tables[name], kinds[name], columns[name], reading),
-            tuple(classes),
-        )
+def _layout(tables: Mapping[str, Table], reading: Reading, raw: RawLabels | None) -> Layout:
+    """Return the classes, and how each table's columns are to be read."""
+    gaussians.refuse_moments(tables)
+    hard = None if raw is None else raw.hard_values()
+    classes, order = classes_of(tables, reading, hard)
+    kinds = _kinds_asked(tables, reading.kind, checked_kind)
+    return Layout(tuple(classes), dict(zip(tables, order, strict=True)), kinds)
+
+
+def _log_p(tables: Mapping[str, Table], reading: Reading, layout: Layout) -> Reader:
+    """Return what reads a model's table as log-probabilities."""
+    columns, kinds = layout.columns, layout.kinds
+    return lambda name: _model_log_p(tables[name], kinds[name], columns[name], reading)
+
+
+def _moments(tables: Mapping[str, Table], reading: Reading) -> Reader:
+    """Return what reads a model's table as means and variances."""
     for option, value in (("classes", reading.classes), ("positive", reading.positive)):
         if value is not None:
             raise InputError(f"{option}: {reading.family.name} predictions have no classes")
     if reading.renormalise:
         raise InputError(f"renormalise: {reading.family.name} predictions have no sums")
     spreads = _kinds_asked(tables, reading.kind, gaussians.checked_kind)
-    return (lambda name: gaussians.read_moments(tables[name], reading.family, spreads[name])), ()
+    return lambda name: gaussians.read_moments(tables[name], reading.family, spreads[name])
 
 
 def _own(tables: Mapping[str, Table], alignment: Alignment) -> RawLabels | None:

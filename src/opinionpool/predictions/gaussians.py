@@ -87,7 +87,7 @@ def refuse_moments(tables: Mapping[str, Table]) -> None:
 def _columns(table: Table, has_mean: bool, kind: str) -> tuple[Array, Array, str]:
     """Return means (0 where the family has none), spreads, and what the spreads are."""
     expected = "'mean' and 'variance' or 'std'" if has_mean else "'variance' or 'std'"
-    values = table.values.astype(np.float64)
+    values = table.array.astype(np.float64)
     n, width = values.shape
     if table.columns is not None:
         place = {name.strip().lower(): i for i, name in enumerate(table.columns)}

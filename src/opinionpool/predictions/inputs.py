@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .classes import Label, class_text
+from .raw_file import mapped_file
 from .rows import distinct_names
 from .table import Table, array_table, source_of
 
@@ -17,15 +18,17 @@ GiveBack = Callable[[NDArray[Any], tuple[Label, ...], NDArray[Any] | None], Any]
 
 
 def tables_of(
-    inputs: object, *, row: bool = False, pairs: bool = False
+    inputs: object, *, row: bool = False, pairs: bool = False, lazily: bool = False
 ) -> tuple[dict[str, Table], GiveBack, bool]:
     """Turn inputs into one table per model, by name in order; say if all were single rows.
 
-    With ``pairs`` a model's outputs may be a tuple of two vectors, its columns.
+    With ``pairs`` a model's outputs may be a tuple of two vectors, its columns. With ``lazily``
+    the values of a file, or of an array mapped from one, that can be read by the block are a
+    ``LazyValues``; ids, labels and the like are read all the same.
     """
     source = source_of(inputs)
     if source is not None:
-        return source.tables(None, inputs), _giver(inputs), False
+        return source.read(None, inputs, lazily=lazily), _giver(inputs), False
     if isinstance(inputs, Mapping):
         named: list[tuple[str | None, Any]] = [(_name(n), value) for n, value in inputs.items()]
     elif isinstance(inputs, str | bytes):
@@ -39,11 +42,15 @@ def tables_of(
         source = source_of(value)
         name = given if given is not None else f"m{len(tables)}"
         if source is not None:
-            found = source.tables(given if source.names_itself else name, value)
+            own = given if source.names_itself else name
+            found = source.read(own, value, lazily=lazily)
         else:
             if pairs and isinstance(value, tuple) and len(value) == 2 and np.ndim(value[0]) == 1:
                 value = _paired(value, name)
-            found = {name: array_table(_on_host(value), f"model {name!r}", row=row)}
+            where = f"model {name!r}"
+            in_file = mapped_file(value, where) if lazily and not row else None
+            values = _on_host(value) if in_file is None else in_file
+            found = {name: array_table(values, where, row=row)}
         distinct_names([*tables, *found])
         tables.update(found)
     one_row = row and all(_is_vector(value) for _, value in named)

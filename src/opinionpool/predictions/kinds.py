@@ -6,6 +6,7 @@ is exponentiated before it is needed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def checked_kind(kind: object) -> str:
 
 def presence(table: Table) -> NDArray[np.bool_]:
     """Return which rows are answered; a row that is partly NaN, or has +inf, is an error."""
-    absent = np.isnan(table.values)
+    absent = np.isnan(table.array)
     every: NDArray[np.bool_] = np.asarray(absent.all(axis=1))
     partly = absent.any(axis=1) & ~every
     if partly.any():
@@ -53,7 +54,7 @@ def presence(table: Table) -> NDArray[np.bool_]:
             f"{absent.shape[1]} cells are NaN ({int(partly.sum())} such row(s)); a missing output "
             "is a row of NaN only"
         )
-    high = np.isposinf(table.values)
+    high = np.isposinf(table.array)
     if high.any():
         row, column = (int(i) for i in np.argwhere(high)[0])
         raise ProbabilityError(
@@ -63,39 +64,73 @@ def presence(table: Table) -> NDArray[np.bool_]:
     return ~every
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What a model's cells say about their kind.
+
+    Attributes
+    ----------
+    low, high
+        Smallest and largest cell that is not −inf; of answered rows.
+    zeros
+        How many cells are −inf.
+    n_like, n_rows
+        Rows whose exponentials sum to one; answered rows.
+    single
+        Whether there is one column only.
+    """
+
+    low: float
+    high: float
+    zeros: int
+    n_like: int
+    n_rows: int
+    single: bool
+
+
 def detect_kind(
     table: Table, present: NDArray[np.bool_], *, renormalise: bool = False
 ) -> str | None:
-    """Decide what a model's cells are; None when it answered no row.
+    """Decide what a model's cells are; None when it answered no row. See :func:`kind_of`."""
+    if not present.any():
+        return None
+    cells = table.array if present.all() else table.array[present]
+    single = cells.shape[1] == 1
+    vetoed = np.isneginf(cells)
+    low = cells.min(where=~vetoed, initial=np.inf)
+    high = cells.max()
+    n_like = 0
+    if high <= CELL_SLACK and not single and (low < -CELL_SLACK or vetoed.any()):
+        n_like = int((np.abs(np.exp(cells.astype(np.float64)).sum(axis=1) - 1) <= SUM_SLACK).sum())
+    extent = Extent(float(low), float(high), int(vetoed.sum()), n_like, len(cells), single)
+    return kind_of(extent, table.where, renormalise=renormalise)
+
+
+def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
+    """Decide what cells are.
 
     Cells in [0, 1] are probabilities, never logits. Cells ≤ 0 whose rows' exponentials sum to
     one are log-probabilities. Everything else is logits, but where only some rows look like
     log-probabilities nobody should guess. Who asks for rows to be renormalised has
     probabilities, or counts, wherever no cell is negative.
     """
-    if not present.any():
-        return None
-    cells = table.values if present.all() else table.values[present]
-    low, high = cells.min(), cells.max()
-    if low == -np.inf and high > CELL_SLACK:
-        # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
-        low = cells.min(where=cells > -np.inf, initial=np.inf)
-    if low >= -CELL_SLACK and (high <= 1 + CELL_SLACK or renormalise):
+    e = extent
+    # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
+    natural = not e.zeros or e.high > CELL_SLACK
+    if natural and e.low >= -CELL_SLACK and (e.high <= 1 + CELL_SLACK or renormalise):
         return "probabilities"
-    if high > CELL_SLACK:
+    if e.high > CELL_SLACK:
         return "logits"
-    single = cells.shape[1] == 1
-    like = np.abs(np.exp(cells.astype(np.float64)).sum(axis=1) - 1) <= SUM_SLACK
-    if not single and like.all():
+    if not e.single and e.n_like == e.n_rows:
         return "log-probabilities"
-    if single or like.any():
+    if e.single or e.n_like:
         looks = (
             "its one column is negative throughout"
-            if single
-            else f"{int(like.sum())} of {len(like)} rows look like log-probabilities"
+            if e.single
+            else f"{e.n_like} of {e.n_rows} rows look like log-probabilities"
         )
         raise ProbabilityError(
-            f"{table.where}: {looks}; that may be log-probabilities or logits: say which with "
+            f"{where}: {looks}; that may be log-probabilities or logits: say which with "
             "kind='log-probabilities' or kind='logits'"
         )
     return "logits"
@@ -108,8 +143,8 @@ def log_probabilities(
 
     A single column is the second of two classes. Raises ProbabilityError for what cannot be.
     """
-    n, k = table.values.shape
-    cells = table.values if present.all() else table.values[present]
+    n, k = table.array.shape
+    cells = table.array if present.all() else table.array[present]
     rows = np.flatnonzero(present)
     result = _CONVERTERS[kind](cells, table, rows, renormalise)
     if present.all():
@@ -193,7 +228,7 @@ def _check_sums(
         else "expected 1; pass renormalise=True to rescale such rows, or kind='logits' if these "
         "are no probabilities"
     )
-    if table.values.shape[0] == 1 and not renormalise and table.columns is None:
+    if table.array.shape[0] == 1 and not renormalise and table.columns is None:
         hint += "; binary probabilities of many rows belong in an array of shape (rows, 1)"
     raise ProbabilityError(
         f"{table.where}: {int(off.sum())} row(s) do not sum to one: the probabilities of "

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL, Family
 from ..families.floors import floored
+from ..families.lazy import Lazy, as_array
+from .cells import Cells
 from .classes import Label
 
 Array = NDArray[np.float64]
@@ -25,7 +27,8 @@ class Predictions:
         Of the models; of the classes, none where the family has no classes.
     parameters
         (M, N, P) of the distributions, NaN where absent: normalised log-probabilities of K
-        classes, −inf for exact zeros, or mean and variance.
+        classes, −inf for exact zeros, or mean and variance. Large ones may be :class:`Cells`,
+        which are read block by block.
     present
         (M, N) who answered what; None when everybody answered everything.
     kinds
@@ -70,9 +73,20 @@ class Predictions:
         """Names of what a result has per row."""
         return self.classes or self.family.columns
 
+    def whole(self) -> Predictions:
+        """Return the same with all parameters in memory, for who cannot work by blocks."""
+        if not isinstance(self.parameters, Lazy):
+            return self
+        return replace(self, parameters=np.asarray(self.parameters))
+
     def n_zeros(self) -> int:
         """Count exact zeros, the cells that a logarithmic pool cannot do without a floor for."""
-        return int(np.isneginf(self.parameters).sum())
+        if not isinstance(self.parameters, Lazy):
+            return int(np.isneginf(self.parameters).sum())
+        known = self.parameters.zeros
+        if known is not None:
+            return known
+        return sum(int(np.isneginf(block).sum()) for _, block in self.parameters.parts())
 
     def rows_with_missing(self) -> int:
         """Count rows in which some but not all models answered."""
@@ -86,10 +100,18 @@ class Predictions:
 
     def with_zeros_raised(self, epsilon: float) -> Predictions:
         """Floor the rows that hold an exact zero of any model."""
-        rows = np.isneginf(self.parameters).any(axis=(0, 2))
-        parameters = self.parameters.copy()
-        parameters[:, rows] = floored(parameters[:, rows], epsilon)
-        return replace(self, parameters=parameters)
+
+        def raised(parameters: Array) -> Array:
+            rows = np.isneginf(parameters).any(axis=(0, 2))
+            parameters = parameters.copy()
+            parameters[:, rows] = floored(parameters[:, rows], epsilon)
+            return parameters
+
+        if isinstance(self.parameters, Lazy):
+            return replace(
+                self, parameters=as_array(self.parameters.map(lambda block, _: raised(block)))
+            )
+        return replace(self, parameters=raised(self.parameters))
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """Return some rows."""
@@ -107,8 +129,11 @@ class Predictions:
             return self
         here = np.array([i is not None for i in order])
         chosen = [i if i is not None else 0 for i in order]
-        parameters = self.parameters[chosen]
-        parameters[~here] = np.nan
+        if isinstance(self.parameters, Cells):
+            parameters: Array = as_array(self.parameters.arranged(order))
+        else:
+            parameters = np.asarray(self.parameters[chosen])
+            parameters[~here] = np.nan
         everyone = np.ones(self.parameters.shape[:2], dtype=bool)
         given = everyone if self.present is None else self.present
         present = given[chosen] & here[:, None]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import AlignmentError, InputError, warn
 from .classes import is_absent
+from .lookup import all_distinct, is_all_text, places
 from .table import Table
 
 Ids = NDArray[Any]
@@ -52,35 +53,45 @@ def align(tables: Mapping[str, Table]) -> Alignment:
 
 def _by_id(tables: Mapping[str, Table]) -> Alignment:
     union: Ids | None = None
+    found: list[NDArray[np.int64]] = []
     for table in tables.values():
-        assert table.ids is not None
-        check_ids(table.ids, table.where)
+        ids = table.ids
+        assert ids is not None
+        check_ids(ids, table.where)
         if union is None:
-            union = table.ids
+            union = ids
+            found.append(np.arange(len(ids)))
             continue
-        common, new = match(table.ids, union, table.where, "the models before it")
-        warn_if_few(common, min(len(table.ids), len(union)), table.where, "the models before it")
+        place = _known_places(ids, union, table.where, "the models before it")
+        new = place < 0
+        common = len(ids) - int(new.sum())
+        warn_if_few(common, min(len(ids), len(union)), table.where, "the models before it")
+        place[new] = np.arange(len(union), len(union) + len(ids) - common)
+        found.append(place)
         if new.any():
-            union = np.concatenate([union, table.ids[new]])
+            union = np.concatenate([union, ids[new]])
     assert union is not None
-    positions = []
-    for table in tables.values():
-        assert table.ids is not None
-        positions.append(positions_of(union, table.ids))
+    positions = [np.full(len(union), -1, np.int64) for _ in found]
+    for position, place in zip(positions, found, strict=True):
+        position[place] = np.arange(len(place))
     return Alignment(len(union), union, positions)
 
 
 def match(ids: Ids, known: Ids, where: str, what: str) -> tuple[int, NDArray[np.bool_]]:
     """Return how many ids are known, and which are new; none in common is an error."""
+    new = _known_places(ids, known, where, what) < 0
+    return len(ids) - int(new.sum()), new
+
+
+def _known_places(ids: Ids, known: Ids, where: str, what: str) -> NDArray[np.int64]:
     check_types(ids, known, where, what)
-    new = positions_of(ids, known) < 0
-    common = int((~new).sum())
-    if common == 0 and len(ids) and len(known):
+    found = positions_of(ids, known)
+    if len(ids) and len(known) and not (found >= 0).any():
         raise AlignmentError(
             f"{where}: none of its {len(ids)} ids (such as {_example(ids)}) is among the "
             f"{len(known)} of {what} (such as {_example(known)})"
         )
-    return common, new
+    return found
 
 
 def warn_if_few(common: int, of: int, where: str, what: str) -> None:
@@ -95,16 +106,15 @@ def positions_of(ids: Ids, among: Ids) -> NDArray[np.int64]:
     """Return where each id stands in ``among`` (distinct ids), −1 if nowhere."""
     if len(ids) == len(among) and np.array_equal(ids, among):
         return np.arange(len(ids))
-    place = {value: i for i, value in enumerate(among.tolist())}
-    return np.array([place.get(value, -1) for value in ids.tolist()], dtype=np.int64)
+    return places(ids, among)
 
 
 def check_ids(ids: Ids, where: str) -> None:
     """Refuse absent and repeated ids."""
-    absent = next((row for row, value in enumerate(ids.tolist()) if is_absent(value)), None)
+    absent = _first_absent(ids)
     if absent is not None:
         raise AlignmentError(f"{where}: row {absent} has no id")
-    if len(set(ids.tolist())) < len(ids):
+    if not all_distinct(ids):
         seen: set[Any] = set()
         for row, value in enumerate(ids.tolist()):
             if value in seen:
@@ -112,6 +122,15 @@ def check_ids(ids: Ids, where: str) -> None:
                     f"{where}: id {value!r} stands twice (again in row {row}); ids must be distinct"
                 )
             seen.add(value)
+
+
+def _first_absent(ids: Ids) -> int | None:
+    if ids.dtype.kind in "iubUT" or is_all_text(ids):
+        return None
+    if ids.dtype.kind in "fM":
+        absent = np.isnat(ids) if ids.dtype.kind == "M" else np.isnan(ids)
+        return int(absent.argmax()) if absent.any() else None
+    return next((row for row, value in enumerate(ids.tolist()) if is_absent(value)), None)
 
 
 def check_types(ids: Ids, known: Ids, where: str, what: str) -> None:
@@ -127,7 +146,9 @@ def check_index(first: Ids | None, other: Ids | None, where: str) -> None:
     """Refuse frames whose row labels are the same in another order: position would be wrong."""
     if first is None or other is None or len(first) != len(other):
         return
-    if not np.array_equal(first, other) and set(first.tolist()) == set(other.tolist()):
+    if np.array_equal(first, other):
+        return
+    if (places(first, other) >= 0).all() and (places(other, first) >= 0).all():
         raise AlignmentError(
             f"{where}: its index holds the same row labels as the other inputs in another order; "
             "sort them alike, or give an 'id' column to match on"

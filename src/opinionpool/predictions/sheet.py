@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .lazy import LazyValues
 
 #: Texts that stand for an absent number.
 MISSING = frozenset({"", "na", "nan", "null"})
@@ -38,6 +39,11 @@ class Sheet:
     index: NDArray[Any] | None = field(default=None)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, in order."""
+        return tuple(self.columns)
+
+    @property
     def n_rows(self) -> int:
         """Number of rows; 0 for a sheet without columns."""
         return next((len(column) for column in self.columns.values()), 0)
@@ -60,3 +66,44 @@ class Sheet:
                     f"{cell!r} where a number belongs"
                 ) from None
         return out
+
+    def matrix(self, names: Sequence[str]) -> NDArray[np.floating[Any]] | LazyValues:
+        """Return columns as (N, K) floats, float32 where all are."""
+        if not self.n_rows:
+            return np.empty((0, len(names)))
+        return np.stack([self.numbers(name) for name in names], axis=1)
+
+
+@dataclass(frozen=True)
+class LazySheet(Sheet):
+    """A sheet of which only the columns that are no numbers of a model were read.
+
+    Attributes
+    ----------
+    deferred
+        Names of the other columns, in order.
+    values
+        (N, K) of these columns, unread.
+    order
+        Names of all columns, in order.
+    """
+
+    deferred: tuple[str, ...] = ()
+    values: LazyValues | None = None
+    order: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, in order."""
+        return self.order
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return 0 if self.values is None else len(self.values)
+
+    def matrix(self, names: Sequence[str]) -> NDArray[np.floating[Any]] | LazyValues:
+        """Return the deferred columns, all of them: whoever defers knows which are wanted."""
+        assert self.values is not None
+        assert tuple(names) == self.deferred
+        return self.values

@@ -7,13 +7,14 @@ predictions know that there are sources, not which.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ProbabilityError
+from .lazy import LazyValues
 from .sheet import Sheet
 
 #: Columns of a model's table that are no classes.
@@ -27,7 +28,7 @@ class Table:
     Attributes
     ----------
     values
-        (N, K) floats; (N, 1) for a binary model in one column.
+        (N, K) floats, or what reads them from a file; (N, 1) for a binary model in one column.
     where
         How messages name it.
     columns
@@ -40,7 +41,7 @@ class Table:
         What a person would call the first row.
     """
 
-    values: NDArray[np.floating[Any]]
+    values: NDArray[np.floating[Any]] | LazyValues
     where: str
     columns: tuple[str, ...] | None = None
     ids: NDArray[Any] | None = None
@@ -49,11 +50,32 @@ class Table:
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     first_row: int = 0
 
+    @property
+    def array(self) -> NDArray[np.floating[Any]]:
+        """The values in memory; what lies in a file is read whole."""
+        return np.asarray(self.values)
+
     def row_name(self, row: int) -> str:
         """Name a row as the caller knows it."""
         if self.ids is not None:
             return f"id {self.ids[row]!s}"
         return f"row {row + self.first_row}"
+
+    def rows(self, first: int, last: int, values: NDArray[np.floating[Any]]) -> Table:
+        """Return the table of a block: the rows ``first`` to ``last``, whose values are given.
+
+        Messages about it name the rows of the whole table.
+        """
+        block = slice(first, last)
+        return replace(
+            self,
+            values=values,
+            ids=None if self.ids is None else self.ids[block],
+            labels=None if self.labels is None else self.labels[block],
+            index=None if self.index is None else self.index[block],
+            extras={name: column[block] for name, column in self.extras.items()},
+            first_row=self.first_row + first,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +85,8 @@ class Source:
     ``claims(obj)`` says whether it can; ``tables(name, obj)`` gives one or more by model name,
     ``name`` being None where the object should bring its own; ``sheet(obj)`` gives a table of
     labels; ``give_back(obj, result, classes, ids)`` returns a result in the object's own type.
-    What does not name itself is called m0, m1, … like an array.
+    What does not name itself is called m0, m1, … like an array. ``lazy_tables`` is ``tables`` with
+    values that stay in their file, where the object is a file that allows it.
     """
 
     claims: Callable[[Any], bool]
@@ -71,6 +94,11 @@ class Source:
     labels: Callable[[Any], Sheet | Mapping[str, NDArray[Any]] | NDArray[Any]]
     give_back: Callable[[Any, NDArray[Any], tuple[str, ...], NDArray[Any] | None], Any]
     names_itself: bool = True
+    lazy_tables: Callable[[str | None, Any], dict[str, Table]] | None = None
+
+    def read(self, name: str | None, obj: Any, *, lazily: bool = False) -> dict[str, Table]:
+        """Return the tables of an object, unread where asked for and possible."""
+        return (self.lazy_tables if lazily and self.lazy_tables else self.tables)(name, obj)
 
 
 SOURCES: list[Source] = []
@@ -83,7 +111,7 @@ def source_of(obj: object) -> Source | None:
 
 def model_table(sheet: Sheet, where: str | None = None) -> Table:
     """Read a sheet as one model's outputs: a column per class, maybe ``id`` and ``label``."""
-    names = [name for name in sheet.columns if name not in RESERVED]
+    names = [name for name in sheet.names if name not in RESERVED]
     where = where or sheet.where
     almost = next((name for name in names if name.strip().lower() in RESERVED), None)
     if almost is not None:
@@ -93,13 +121,11 @@ def model_table(sheet: Sheet, where: str | None = None) -> Table:
         )
     if not names:
         raise InputError(
-            f"{where}: found no class columns (columns: {', '.join(sheet.columns) or 'none'}); "
+            f"{where}: found no class columns (columns: {', '.join(sheet.names) or 'none'}); "
             "expected one column of numbers per class"
         )
-    numbers = [sheet.numbers(name) for name in names]
-    values = np.stack(numbers, axis=1) if sheet.n_rows else np.empty((0, len(names)))
     return Table(
-        values,
+        sheet.matrix(names),
         where,
         tuple(names),
         ids=sheet.columns.get("id"),
@@ -114,6 +140,8 @@ def array_table(values: object, where: str, *, row: bool = False) -> Table:
 
     (N, K) as it is; (N,) is a binary model in one column, or with ``row`` one row of classes.
     """
+    if isinstance(values, LazyValues):
+        return Table(values, where)
     array = as_floats(values, where)
     if array.ndim == 1:
         array = array[None, :] if row else array[:, None]

@@ -20,6 +20,8 @@ def pooled_text(result: Mapping[str, Any]) -> str:
         said["missing"] = f"{count(rows['rows_with_missing'], 'row')} pooled over who answered"
     if rows["rows_fallback"]:
         said["fallback"] = f"{count(rows['rows_fallback'], 'row')} that nobody answered"
+    if rows.get("rows_kept"):
+        said["kept"] = f"{count(rows['rows_kept'], 'row')} that an earlier run had written"
     if result["output"] is not None:
         said["written to"] = result["output"]
     head = (

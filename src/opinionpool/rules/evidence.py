@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family
+from ..families.lazy import Lazy
 from ..families.outcomes import Outcomes
 
 __all__ = ["Evidence", "Outcomes"]
@@ -41,7 +42,8 @@ class Evidence:
     Attributes
     ----------
     parameters
-        (M, N, P) of the models' distributions, floored already; anything where absent.
+        (M, N, P) of the models' distributions, floored already; anything where absent. Large
+        ones may be :class:`Lazy`: only :meth:`blocks` of them are looked at.
     outcomes
         What happened in each row.
     weight
@@ -92,14 +94,8 @@ class Evidence:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Evidence:
         """Return the evidence of some rows (views for a slice)."""
-        return replace(
-            self,
-            parameters=self.parameters[:, rows],
-            outcomes=self.outcomes.take(rows),
-            weight=self.weight[rows],
-            present=None if self.present is None else self.present[:, rows],
-            confidence=None if self.confidence is None else self.confidence[:, rows],
-        )
+        rest = self.without_parameters(rows)
+        return replace(rest, parameters=self.parameters[:, rows])
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
         """Return the evidence of some models."""
@@ -124,12 +120,16 @@ class Evidence:
         if self.present is None:
             return self
         some: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
+        if isinstance(self.parameters, Lazy):  # a row of weight 0 costs less than a choice of rows
+            return replace(self, weight=np.where(some, self.weight, 0.0))
         kept = self if some.all() else self.take(some)
         assert kept.present is not None
         return replace(kept, present=None) if kept.present.all() else kept
 
     def log_likelihood(self) -> Array:
         """Return ``ℓ_α(y_n)``, (M, N): 0 where absent."""
+        if isinstance(self.parameters, Lazy):
+            return np.concatenate([part.log_likelihood() for part in self.parts()], axis=1)
         at_outcome = self.family.log_likelihood(self.parameters, self.outcomes)
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
 
@@ -140,8 +140,27 @@ class Evidence:
         row = np.broadcast_to(self.fallback, (self.n_rows, self.n_parameters))
         return -self.family.log_likelihood(row, self.outcomes)
 
+    def parts(self) -> Iterator[Evidence]:
+        """Yield the rows in parts whose parameters are arrays: as large as may be."""
+        if not isinstance(self.parameters, Lazy):
+            yield self
+            return
+        for rows, parameters in self.parameters.parts():
+            yield replace(self.without_parameters(rows), parameters=parameters)
+
     def blocks(self) -> Iterator[Evidence]:
         """Yield the rows in blocks that stay in cache."""
         size = max(1, BLOCK_CELLS // max(1, self.n_models * self.n_parameters))
-        for first in range(0, self.n_rows, size):
-            yield self.take(slice(first, first + size))
+        for part in self.parts():
+            for first in range(0, part.n_rows, size):
+                yield part.take(slice(first, first + size))
+
+    def without_parameters(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Evidence:
+        """Return what is known of some rows beside the parameters, which stay those of all."""
+        return replace(
+            self,
+            outcomes=self.outcomes.take(rows),
+            weight=self.weight[rows],
+            present=None if self.present is None else self.present[:, rows],
+            confidence=None if self.confidence is None else self.confidence[:, rows],
+        )

@@ -6,13 +6,18 @@ them together. Compiled kernels want all rows at once: they share them out to th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Sums
+from ..families.lazy import Lazy
 from ..kernels import fused
 from ..kernels.status import UNANSWERED
 from .evidence import Evidence
@@ -31,7 +36,7 @@ def worthwhile(cells: int) -> bool:
 
 @dataclass(frozen=True)
 class FusedLogBlock:
-    """All rows of categorical evidence for the log rule."""
+    """All rows of categorical evidence for the log rule, in memory or read part by part."""
 
     evidence: Evidence
     fallback_loss: Array | None
@@ -39,41 +44,57 @@ class FusedLogBlock:
     @classmethod
     def of(cls, evidence: Evidence) -> FusedLogBlock | None:
         """Return the block, None where plain NumPy is to do it."""
-        if evidence.family is not CATEGORICAL or not worthwhile(evidence.parameters.size):
+        if evidence.family is not CATEGORICAL:
+            return None
+        if not isinstance(evidence.parameters, Lazy) and not worthwhile(evidence.parameters.size):
             return None
         missing = evidence.attendance is not None
         return cls(evidence, evidence.fallback_loss() if missing else None)
 
-    def sums(self, v: Array) -> Sums:
-        """Sum loss, gradient, curvature and ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)``."""
-        found = self._sums(v, 2)
-        return _complete(found, self._value(found))
+    def sums(self, v: Array, order: int = 2) -> Sums:
+        """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)``, by ``order=2`` the curvature."""
+        return reduce(add, (_complete(*part) for part in self._parts(v, order)))
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""
-        return self._value(self._sums(v, 0))
+        return sum(value for _, value in self._parts(v, 0))
 
-    def _sums(self, v: Array, order: int) -> fused.Sums:
+    def _parts(self, v: Array, order: int) -> Iterator[tuple[fused.Sums, float]]:
+        """Yield the sums of consecutive rows, and their loss with that of unanswered rows."""
         e = self.evidence
-        return fused.log_sums(
-            list(e.parameters),
-            v,
-            e.outcomes.classes,
-            e.weight,
-            soft=e.outcomes.soft,
-            present=e.attendance,
-            order=order,
-            threads=e.threads,
-        )
+        attendance = e.attendance
+        for rows, arrays in logits(e.parameters):
+            here = e.without_parameters(rows)
+            found = fused.log_sums(
+                arrays,
+                v,
+                here.outcomes.classes,
+                here.weight,
+                soft=here.outcomes.soft,
+                present=None if attendance is None else attendance[:, rows],
+                order=order,
+                threads=e.threads,
+            )
+            yield found, self._value(found, rows)
 
-    def _value(self, found: fused.Sums) -> float:
+    def _value(self, found: fused.Sums, rows: slice) -> float:
         bad = found.status != 0
         if not bad.any():
             return found.value
-        lost = found.status == UNANSWERED
-        if (bad & ~lost & (self.evidence.weight > 0)).any() or self.fallback_loss is None:
+        lost, weight = found.status == UNANSWERED, self.evidence.weight[rows]
+        if (bad & ~lost & (weight > 0)).any() or self.fallback_loss is None:
             return np.inf
-        return found.value + float(self.evidence.weight[lost] @ self.fallback_loss[lost])
+        return found.value + float(weight[lost] @ self.fallback_loss[rows][lost])
+
+
+def logits(parameters: Array) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    """Yield consecutive rows, and M (n, K) arrays of them that the log rule may use."""
+    if not isinstance(parameters, Lazy):
+        yield slice(0, parameters.shape[1]), list(parameters)
+    elif parameters.in_place is not None:
+        yield slice(0, parameters.shape[1]), parameters.in_place
+    else:
+        yield from parameters.logits()
 
 
 @dataclass(frozen=True)
@@ -115,8 +136,9 @@ class FusedLinearBlock:
 
 
 def _complete(found: fused.Sums, value: float) -> Sums:
-    """Return the kernels' sums of second order as the rules'."""
+    """Return the kernels' sums as the rules'; a curvature nobody asked for is 0."""
     assert found.gradient is not None
-    assert found.curvature is not None
     assert found.reach is not None
-    return Sums(value, found.gradient, found.curvature, found.reach)
+    m = len(found.gradient)
+    curvature = np.zeros((m, m)) if found.curvature is None else found.curvature
+    return Sums(value, found.gradient, curvature, found.reach)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family, Sums
+from ..families.lazy import Lazy
 from ..kernels import reference as kernels
 from .base import Rule, answering
 from .evidence import Evidence
 from .fused import FusedLinearBlock, worthwhile
+from .streamed import Streamed
 
 Array = NDArray[np.float64]
 
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 _TINY = 1e-290
 #: Likelihood ratios are cut here for the curvature, so that their squares stay finite.
 _LARGEST = 1e140
+#: Bytes per row and model of likelihoods that are kept, logarithms and scaled.
+_STORED = 16
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,10 @@ class LinearBlock:
     fallback_loss: Array | None  # (R,), with attendance
 
 
-class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
+AnyBlock = LinearBlock | FusedLinearBlock | Streamed
+
+
+class LinearRule(Rule[AnyBlock]):
     """Weighted mean of probabilities, or of densities."""
 
     name = "linear"
@@ -78,10 +85,13 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
             weights, _, _ = answering(w, attendance, evidence.n_rows)
         return -kernels.log_mixture(weights, evidence.log_likelihood())
 
-    def blocks(self, evidence: Evidence) -> list[LinearBlock | FusedLinearBlock]:
+    def blocks(self, evidence: Evidence) -> list[AnyBlock]:
         """Prepare all rows: at once where compiled kernels are worth their loading."""
         # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
         plain = evidence.attendance is not None or evidence.outcomes.soft is not None
+        lazy = evidence.parameters if isinstance(evidence.parameters, Lazy) else None
+        if lazy is not None and (plain or not lazy.affords(_STORED * evidence.n_models)):
+            return [Streamed(self, evidence)]
         if plain or not worthwhile(evidence.n_models * evidence.n_rows):
             return super().blocks(evidence)
         log_f = evidence.log_likelihood()
@@ -110,9 +120,9 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
                     fallback = -evidence.fallback[k]
         return LinearBlock(log_f, f, top, weight, attendance, fallback)
 
-    def evaluate(self, v: Array, block: LinearBlock | FusedLinearBlock) -> Sums:
+    def evaluate(self, v: Array, block: AnyBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
-        if isinstance(block, FusedLinearBlock):
+        if isinstance(block, FusedLinearBlock | Streamed):
             return block.sums(v)
         mixture, log_mixture, share, u, lost = self._mixture(v, block)
         r = _ratios(block, log_mixture, mixture)
@@ -129,9 +139,9 @@ class LinearRule(Rule[LinearBlock | FusedLinearBlock]):
         mixture, log_mixture, *_ = self._mixture(v, some)
         return _ratios(block, log_mixture, mixture)
 
-    def value(self, v: Array, block: LinearBlock | FusedLinearBlock) -> float:
+    def value(self, v: Array, block: AnyBlock) -> float:
         """Sum the loss alone."""
-        if isinstance(block, FusedLinearBlock):
+        if isinstance(block, FusedLinearBlock | Streamed):
             return block.value(v)
         _, log_mixture, _, u, lost = self._mixture(v, block)
         return lost - float(u @ log_mixture)

@@ -98,6 +98,10 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
         """Sum loss, gradient, curvature, and what the family's certificate needs."""
         return block.sums(v)
 
+    def slope(self, v: Array, block: LogBlock | FusedLogBlock) -> Sums:
+        """Sum loss and gradient; see :meth:`Rule.slope`."""
+        return block.sums(v, 1) if isinstance(block, FusedLogBlock) else block.sums(v)
+
     def value(self, v: Array, block: LogBlock | FusedLogBlock) -> float:
         """Sum the loss alone."""
         return block.value(v)

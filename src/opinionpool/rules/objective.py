@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.lazy import Lazy
 from ..solvers.evaluation import Evaluation
-from .base import AnyRule
+from .base import AnyRule, Sums
 from .evidence import Evidence
 
 Array = NDArray[np.float64]
@@ -18,6 +21,9 @@ Array = NDArray[np.float64]
 #: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions; others: docs/penalty.md.
 TEMPERATURE_SHRINKAGE = 3.0
 WEIGHT_SHRINKAGE = 0.15
+#: Of so many rows one is in a sample, but not fewer than so many: a dozen evaluations of it then
+#: cost less than one of all rows.
+SAMPLED, FEWEST = 32, 2048
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,20 @@ class PooledLoss:
         self.family = self.evidence.family
         self.entropy = self.evidence.entropy()
         self._blocks = rule.blocks(self.evidence)
+        #: How often all rows were gone over.
+        self.passes = 0
+
+    def sample(self, seed: int) -> PooledLoss:
+        """Return the problem on some of the rows, drawn at random and held in memory."""
+        n = self.evidence.n_rows
+        size = max(1, n // SAMPLED, min(n // 8, FEWEST))
+        rows = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+        some = self.evidence.take(rows)
+        lazy = cast(Lazy, some.parameters)
+        held = lazy.held() if self.convex else np.asarray(lazy)
+        some = replace(some, parameters=held).answered()
+        scale = self.penalty.scale * some.total_weight / self.n
+        return PooledLoss(self.rule, some, scale, self.penalty.sizes)
 
     @property
     def convex(self) -> bool:
@@ -82,8 +102,16 @@ class PooledLoss:
 
     def evaluate(self, v: Array) -> Evaluation:
         """Return penalised value, gradient and curvature per row, and the rule's own bound."""
+        return self._evaluation(v, self.rule.evaluate)
+
+    def slope(self, v: Array) -> Evaluation:
+        """Return value, gradient and bound; the curvature is the penalty's alone where spared."""
+        return self._evaluation(v, self.rule.slope)
+
+    def _evaluation(self, v: Array, sums: Callable[[Array, Any], Sums]) -> Evaluation:
         rule = self.rule
-        mean = reduce(add, (rule.evaluate(v, block) for block in self._blocks)).per_row(self.n)
+        self.passes += 1
+        mean = reduce(add, (sums(v, block) for block in self._blocks)).per_row(self.n)
         value, slope, bend = self.penalty.evaluate(v)
         return Evaluation(
             mean.value + value,
@@ -95,9 +123,9 @@ class PooledLoss:
 
     def value(self, v: Array) -> float:
         """Return the penalised value alone."""
-        loss = sum(self.rule.value(v, block) for block in self._blocks) / self.n
-        return float(loss + self.penalty.evaluate(v)[0])
+        return self.loss(v) + float(self.penalty.evaluate(v)[0])
 
     def loss(self, v: Array) -> float:
         """Return the mean loss without the penalty."""
+        self.passes += 1
         return float(sum(self.rule.value(v, block) for block in self._blocks) / self.n)

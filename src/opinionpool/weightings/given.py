@@ -16,6 +16,7 @@ class Given(Weighting):
     """Numbers, normalised to sum to one."""
 
     name = "given"
+    by_blocks = True
     learns = False
 
     def __init__(self, weights: NDArray[np.float64]) -> None:

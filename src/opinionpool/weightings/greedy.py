@@ -26,6 +26,7 @@ class Greedy(Weighting):
     """Greedy selection at T = 1."""
 
     name = "greedy"
+    by_blocks = True
     closure = True
 
     def choose(self, task: Task) -> Choice:

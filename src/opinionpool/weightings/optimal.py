@@ -6,14 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
+from ..families.lazy import Lazy
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
+from ..solvers.evaluation import Solution
+from ..solvers.feasible import FeasibleSet
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
-from .base import TRACE, Choice, Task, Weighting, settled
+from .base import TRACE, Choice, Task, Weighting, settled, solved
 from .missing import INSIDE, best_stationary_point
 
 Array = NDArray[np.float64]
+
+#: Readings of all rows that a search among stationary points may take after that of a sample.
+MOST_READS = 15
 
 
 class Optimal(Weighting):
@@ -22,6 +28,7 @@ class Optimal(Weighting):
     name = "optimal"
     closure = True
     joint = True
+    by_blocks = True
 
     def choose(self, task: Task) -> Choice:
         """Solve; with missing outputs, return the best of several stationary points."""
@@ -29,10 +36,14 @@ class Optimal(Weighting):
         evidence = task.evidence.models(first)
         problem = PooledLoss(task.rule, evidence, task.penalty, sizes)
         feasible = task.feasible(len(first))
+        loss = None
         if problem.convex:
-            found = minimise(problem, feasible)
+            found = solved(problem, feasible, task.seed)
+            loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
             if task.penalty == 0 and found.status in (Status.CONVERGED, Status.SEPARABLE):
                 found = nearest_to_equal(problem, feasible, found)
+        elif isinstance(evidence.parameters, Lazy):
+            found = improved(problem, task.feasible(len(first), INSIDE), task.seed)
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
         s = settled(float(found.v.sum()), evidence.family)
@@ -47,7 +58,18 @@ class Optimal(Weighting):
             found.gap,
             found.status,
             found.n_evaluations,
+            loss=loss,
         )
+
+
+def improved(problem: PooledLoss, inside: FeasibleSet, seed: int) -> Solution:
+    """Search among stationary points of a sample; go on from the best on all rows."""
+    sample = problem.sample(seed)
+    if sample.convex:  # none of the rows that lack an output was drawn
+        start = minimise(sample, inside)
+    else:
+        start = best_stationary_point(sample, inside, seed)
+    return minimise(problem, inside, start.v, max_evaluations=MOST_READS)
 
 
 def identical_models(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
@@ -69,6 +91,9 @@ def _same(evidence: Evidence, a: int, b: int) -> bool:
     c = evidence.confidence
     if c is not None and not np.array_equal(c[a], c[b], equal_nan=True):
         return False
+    sums = getattr(evidence.parameters, "checksums", None)
+    if isinstance(evidence.parameters, Lazy):
+        return sums is not None and bool(sums[a] == sums[b])
     if evidence.present is None:
         return np.array_equal(evidence.parameters[a], evidence.parameters[b])
     here = evidence.present[a]

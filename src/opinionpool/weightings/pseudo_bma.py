@@ -22,6 +22,7 @@ class PseudoBMA(Weighting):
     """Softmax of the models' total log-likelihoods."""
 
     name = "pseudo-bma"
+    by_blocks = True
 
     def choose(self, task: Task) -> Choice:
         """Weigh by likelihood."""
@@ -33,6 +34,7 @@ class PseudoBMAPlus(Weighting):
     """The same, averaged over Bayesian bootstraps of the rows."""
 
     name = "pseudo-bma+"
+    by_blocks = True
     stochastic = True
 
     def choose(self, task: Task) -> Choice:

@@ -15,13 +15,17 @@ class Single(Weighting):
     """
 
     name = "single"
+    by_blocks = True
 
     def choose(self, task: Task) -> Choice:
         """Return a one-hot weight."""
         evidence = task.evidence
-        losses = -evidence.log_likelihood()
-        if evidence.present is not None:
-            losses = np.where(evidence.present, losses, evidence.fallback_loss())
+        total = np.zeros(evidence.n_models)
+        for part in evidence.parts():
+            losses = -part.log_likelihood()
+            if part.present is not None:
+                losses = np.where(part.present, losses, part.fallback_loss())
+            total += losses @ part.weight
         weights = np.zeros(evidence.n_models)
-        weights[np.argmin(losses @ evidence.weight)] = 1.0
+        weights[np.argmin(total)] = 1.0
         return fixed(weights, 1)

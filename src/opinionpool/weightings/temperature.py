@@ -7,16 +7,19 @@ and the same solver serve; the inverse temperature is that model's only weight.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.lazy import Lazy, as_array
 from ..rules import LOG
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
 from ..rules.objective import PooledLoss
 from ..solvers.evaluation import Solution
 from ..solvers.feasible import SHARPEST, FeasibleSet
+from ..solvers.few_reads import minimise_with_few_reads
 from ..solvers.newton import minimise
 
 Array = NDArray[np.float64]
@@ -41,6 +44,8 @@ def fit_temperature(
     Convex in β (not in T); β = 0 is the uniform distribution, β = 100 the sharpest allowed.
     """
     family = evidence.family
+    if isinstance(evidence.parameters, Lazy):
+        return _fit_again_and_again(rule, evidence, weights, penalty, closure)
     pooled = np.concatenate(
         [
             rule.pooled(weights, b.parameters, b.attendance, closure=closure, family=family)
@@ -56,3 +61,30 @@ def fit_temperature(
     )
     problem = PooledLoss(LOG, itself, penalty)
     return minimise(problem, FeasibleSet(1, SHARPEST, capped=True))
+
+
+def _fit_again_and_again(
+    rule: AnyRule, evidence: Evidence, weights: Array, penalty: float, closure: bool
+) -> Solution:
+    """Fit the temperature of a pool that is formed again, part by part, in every pass."""
+    family, attendance, present = evidence.family, evidence.attendance, evidence.present
+    answered: NDArray[np.bool_] | None = None
+    if present is not None:
+        answered = np.asarray(present[weights > 0].any(axis=0))
+    lazy = cast(Lazy, evidence.parameters)
+
+    def pooled(block: Array, rows: slice) -> Array:
+        here = None if attendance is None else attendance[:, rows]
+        own = rule.pooled(weights, block, here, closure=closure, family=family)
+        return own[None]
+
+    itself = replace(
+        evidence,
+        parameters=as_array(lazy.map(pooled, 1)),
+        present=None if answered is None or answered.all() else answered[None],
+        confidence=None,
+    )
+    problem = PooledLoss(LOG, itself, penalty)
+    return minimise_with_few_reads(
+        problem, problem.sample(0), FeasibleSet(1, SHARPEST, capped=True)
+    )

@@ -11,6 +11,7 @@ class Uniform(Weighting):
     """The same weight for every model."""
 
     name = "uniform"
+    by_blocks = True
     learns = False
 
     def choose(self, task: Task) -> Choice:

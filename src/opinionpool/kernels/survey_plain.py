@@ -1,0 +1,114 @@
+"""The plain NumPy twin of the compiled survey: what it is held to, and the fallback."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import common_dtype
+from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
+
+Array = NDArray[np.float64]
+
+#: Cells at a time: a few temporaries of them stay in a second-level cache.
+CELLS = 1 << 15
+
+
+class Outline(NamedTuple):
+    """A block of rows as numbers; ``low > high`` where it has no good row."""
+
+    low: float
+    high: float
+    zeros: int
+    spread: float
+    checksum: int
+
+
+def survey(
+    x: NDArray[Any],
+    classes: NDArray[np.int64] | None,
+    soft: Array | None,
+    log_z: Array,
+    at_outcome: Array | None,
+    status: NDArray[np.uint8],
+    first_row: int | None,
+) -> Outline:
+    """Survey a block of rows, a cache's worth at a time; no checksum without a first row."""
+    n, k = x.shape
+    low, high, zeros, spread, total = np.inf, -np.inf, 0, 0.0, 0
+    rows = max(1, CELLS // max(1, k))
+    for first in range(0, n, rows):
+        here = slice(first, first + rows)
+        cells = np.ascontiguousarray(x[here], dtype=common_dtype([x]))
+        if first_row is not None:
+            total += checksum(cells, first_row + first)
+        with np.errstate(invalid="ignore"):  # float32 signalling NaNs
+            cells = cells.astype(np.float64)
+        status[here] = _status(cells)
+        good = status[here] == 0
+        log_z[here] = np.nan
+        log_z[here][good], lows, highs, vetoes = _rows(cells[good])
+        if at_outcome is not None:
+            at_outcome[here] = _at_outcome(
+                cells,
+                log_z[here],
+                None if classes is None else classes[here],
+                None if soft is None else soft[here],
+            )
+        if good.any():
+            low, high = min(low, lows.min()), max(high, highs.max())
+            zeros, spread = zeros + vetoes, max(spread, (highs - lows).max())
+    return Outline(float(low), float(high), zeros, float(spread), total % 2**64)
+
+
+def _status(x: Array) -> NDArray[np.uint8]:
+    """Return every row's code."""
+    nan = np.isnan(x)
+    status = np.where(np.isneginf(x).all(axis=1), IMPOSSIBLE, 0).astype(np.uint8)
+    status[np.isposinf(x).any(axis=1)] = INFINITE
+    status[nan.any(axis=1)] = PARTLY_NAN
+    status[nan.all(axis=1)] = MISSING
+    return status
+
+
+def _rows(x: Array) -> tuple[Array, Array, Array, int]:
+    """Return log_z, smallest and largest finite cell of good rows, and how many cells are −inf."""
+    if not len(x):
+        return np.empty(0), np.empty(0), np.empty(0), 0
+    veto = np.isneginf(x)
+    top = x.max(axis=1)
+    bottom = np.where(veto, np.inf, x).min(axis=1)
+    log_z = top + np.log(np.exp(x - top[:, None]).sum(axis=1))
+    return log_z, bottom, top, int(veto.sum())
+
+
+def _at_outcome(
+    x: Array, log_z: Array, classes: NDArray[np.int64] | None, soft: Array | None
+) -> Array:
+    """Return the log-probability of what happened, 0 where nobody says what."""
+    if soft is not None:
+        with np.errstate(invalid="ignore"):
+            given = np.where(soft > 0, soft * x, 0.0).sum(axis=1)
+        mass = soft.sum(axis=1)
+        return np.asarray(np.where(mass > 0, given - log_z * mass, 0.0))
+    assert classes is not None
+    own = np.take_along_axis(x, np.maximum(classes, 0)[:, None], axis=1)[:, 0]
+    with np.errstate(invalid="ignore"):  # +inf − NaN
+        return np.where(classes < 0, 0.0, own - log_z)
+
+
+def checksum(cells: NDArray[Any], first_row: int) -> int:
+    """Return ``Σ word · (2 place + 1)`` modulo 2**64 of a contiguous block's 32-bit words."""
+    words = cells.reshape(-1).view(np.dtype(np.uint32))
+    if cells.dtype == np.float64 and not _LITTLE:
+        words = words.reshape(-1, 2)[:, ::-1].reshape(-1)
+    place = np.arange(words.size, dtype=np.uint64)
+    wide = words.astype(np.uint64)
+    weighted = int((wide * (2 * place + np.uint64(1))).sum(dtype=np.uint64))
+    start = first_row * words.size // max(1, len(cells))
+    return weighted + 2 * start * int(wide.sum())
+
+
+_LITTLE = bool(np.array([1], np.uint16).view(np.uint8)[0])

@@ -1,0 +1,243 @@
+"""Cells: what models said, left where it is, and given its meaning one block of rows at a time.
+
+Large predictions are not worth a normalised copy: the log rule takes raw logits as they are
+(maths.md §2), and every pass may as well read the caller's arrays, or files, in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..families.lazy import Lazy, Rows, Taken, as_array
+from .kinds import log_probabilities, presence
+from .lazy import LazyValues, ahead
+from .table import Table
+
+Array = NDArray[np.float64]
+
+#: Cells of all models in one block, unless a budget of memory says fewer: as float64 with its
+#: temporaries a hundred megabytes, enough for the calls around it to cost nothing.
+BLOCK_CELLS = 1 << 22
+#: Bytes per cell of a block that is used as it is: it, the one read ahead and the one being read;
+#: and of one that becomes normalised float64, with temporaries.
+_RAW, _NORMALISED = 12, 40
+
+
+@dataclass(frozen=True)
+class Source:
+    """One model's outputs, and how to read them.
+
+    Attributes
+    ----------
+    table
+        Its values may be an array or stay in a file.
+    kind
+        What the cells are; None where the model answered nothing.
+    order
+        The table's columns in the order of the classes, None where they are in it.
+    positions
+        (N,) the table's row for each common row, −1 for none; None where they are the same.
+    renormalise
+        Whether rows of probabilities may have any sum.
+    """
+
+    table: Table
+    kind: str | None
+    order: tuple[int, ...] | None = None
+    positions: NDArray[np.int64] | None = None
+    renormalise: bool = False
+
+    @property
+    def raw(self, cell_bytes: int = _RAW) -> bool:
+        """Whether the log rule may use the cells as they are."""
+        several = self.table.values.shape[1] > 1
+        return several and self.order is None and self.kind in ("logits", "log-probabilities")
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether any row can be had at once."""
+        return isinstance(self.table.values, np.ndarray)
+
+    def scan(self, step: int, n_rows: int) -> Iterator[NDArray[Any]]:
+        """Yield the cells of consecutive common rows, NaN in those that the model lacks."""
+        values, positions = self.table.values, self.positions
+        if isinstance(values, LazyValues):
+            assert positions is None  # else these rows were put in order before
+            yield from values.scan(step)
+            return
+        for first in range(0, n_rows, step):
+            if positions is None:
+                yield values[first : first + step]
+                continue
+            here = positions[first : first + step]
+            block = values[here]
+            if here.min(initial=0) < 0:
+                block[here < 0] = np.nan
+            yield block
+
+    def read(self, cells: NDArray[Any]) -> Source:
+        """Return the source of rows that were read, in memory."""
+        return replace(self, table=Table(cells, self.table.where), positions=None)
+
+    def block(self, cells: NDArray[Any], first: int) -> Table:
+        """Return the rows from ``first`` on as a table of their own, for messages."""
+        if self.positions is None:
+            return self.table.rows(first, first + len(cells), cells)
+        return replace(
+            self.table, values=cells, ids=None, labels=None, index=None, extras={}, first_row=first
+        )
+
+    def log_p(self, cells: NDArray[Any], first: int) -> Array:
+        """Return normalised (n, K) log-probabilities, NaN in rows without an answer."""
+        if self.kind is None:
+            return np.full((len(cells), max(2, cells.shape[1])), np.nan)
+        table = self.block(cells, first)
+        here = presence(table)
+        log_p = log_probabilities(table, here, self.kind, renormalise=self.renormalise)
+        return log_p if self.order is None else np.asarray(log_p[:, list(self.order)])
+
+    def logits(self, cells: NDArray[Any], first: int) -> NDArray[Any]:
+        """Return what the log rule may use: these cells, if they were found to be good."""
+        if self.raw:
+            return cells
+        if self.kind == "probabilities" and cells.shape[1] > 1:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logits = np.log(np.maximum(cells, 0))  # rounding's negative probabilities
+            return logits if self.order is None else np.asarray(logits[:, list(self.order)])
+        return self.log_p(cells, first)
+
+
+class Cells(Lazy):
+    """The parameters of M models for N rows and K classes, where they are.
+
+    Parameters
+    ----------
+    sources
+        The models'.
+    shape
+        (M, N, K).
+    budget
+        Bytes that blocks and their temporaries may take; None for the usual size of blocks.
+    zeros
+        How many exact zeros there are, None where nobody counted.
+    checksums
+        (M,) of the models' cells, where they are known.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        shape: tuple[int, int, int],
+        budget: int | None = None,
+        zeros: int | None = None,
+        checksums: tuple[int, ...] | None = None,
+    ) -> None:
+        self.sources, self.shape, self.budget = tuple(sources), shape, budget
+        self.zeros, self.checksums = zeros, checksums
+
+    def step(self, cell_bytes: int) -> int:
+        """Return the rows of a block, each cell of which takes so many bytes all in all."""
+        m, _, k = self.shape
+        cells = BLOCK_CELLS
+        if self.budget is not None:  # half of it is the readers'
+            cells = min(cells, self.budget // 2 // cell_bytes)
+        return max(1, cells // (m * k))
+
+    def affords(self, row_bytes: int) -> bool:
+        """Whether so many bytes per row fit into half of the budget."""
+        return self.budget is None or row_bytes * self.shape[1] <= self.budget // 2
+
+    @property
+    def in_place(self) -> list[NDArray[Any]] | None:
+        """M arrays in memory, logits of all rows; None where there are none."""
+        ready = (s.raw and s.positions is None and s.in_memory for s in self.sources)
+        return [s.table.array for s in self.sources] if all(ready) else None
+
+    def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Cells:
+        """Return some models: the others are not read."""
+        sources = [self.sources[int(i)] for i in chosen]
+        none = 0 if self.zeros == 0 else None
+        sums = self.checksums and tuple(self.checksums[int(i)] for i in chosen)
+        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none, sums)
+
+    def arranged(self, order: Sequence[int | None]) -> Cells:
+        """Return models in another order; None stands for one that answered nothing."""
+        nothing = replace(self.sources[0], kind=None)
+        sources = [nothing if i is None else self.sources[i] for i in order]
+        none = 0 if self.zeros == 0 else None
+        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none)
+
+    def take(self, rows: Rows) -> Lazy:
+        """Return some rows: of arrays in memory, only these are read."""
+        if not all(source.in_memory for source in self.sources):
+            return _Chosen(self, np.arange(self.shape[1])[rows])
+        if isinstance(rows, slice):
+            rows = np.arange(self.shape[1])[rows]
+        every = np.arange(self.shape[1])
+        sources = [
+            replace(s, positions=(every if s.positions is None else s.positions)[rows])
+            for s in self.sources
+        ]
+        m, _, k = self.shape
+        none = 0 if self.zeros == 0 else None
+        return Cells(sources, (m, len(every[rows]), k), self.budget, none)
+
+    def held(self) -> Array:
+        """Return the same with the cells in memory, as they are."""
+        if all(source.in_memory for source in self.sources):
+            m, n, k = self.shape
+            sources = [s.read(next(s.scan(n, n))) for s in self.sources]
+            return as_array(Cells(sources, (m, n, k), None, 0 if self.zeros == 0 else None))
+        blocks = [block for _, block in self.raw()]
+        return as_array(self.of(list(zip(*blocks, strict=True)), self.shape[1]))
+
+    def of(self, cells: list[tuple[NDArray[Any], ...]], n_rows: int) -> Cells:
+        """Return cells that were read, blocks of every model, as they are."""
+        sources = [
+            source.read(np.concatenate(own))
+            for source, own in zip(self.sources, cells, strict=True)
+        ]
+        m, _, k = self.shape
+        return Cells(sources, (m, n_rows, k), None, 0 if self.zeros == 0 else None)
+
+    def parts(self) -> Iterator[tuple[slice, Array]]:
+        """Yield consecutive rows and their normalised log-probabilities."""
+        for rows, blocks in self.raw(_NORMALISED):
+            own = [s.log_p(x, rows.start) for s, x in zip(self.sources, blocks, strict=True)]
+            yield rows, np.stack(own)
+
+    def logits(self) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+        """Yield consecutive rows and arrays that the log rule may use."""
+        for rows, blocks in self.raw(_RAW if all(s.raw for s in self.sources) else _NORMALISED):
+            yield rows, [s.logits(x, rows.start) for s, x in zip(self.sources, blocks, strict=True)]
+
+    def raw(self, cell_bytes: int = _RAW) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+        """Yield consecutive rows and every model's cells; files are read ahead."""
+        blocks = self._scan(self.step(cell_bytes))
+        if not all(source.in_memory for source in self.sources):
+            blocks = ahead(blocks)
+        yield from blocks
+
+    def _scan(self, step: int) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+        n = self.shape[1]
+        scans = [source.scan(step, n) for source in self.sources]
+        for first in range(0, n, step):
+            yield slice(first, min(n, first + step)), [next(scan) for scan in scans]
+
+
+class _Chosen(Taken):
+    """Some rows of cells in files."""
+
+    base: Cells
+
+    def held(self) -> Array:
+        """Return the same with the cells in memory, as they are; the files are read once."""
+        if not self.ascending:
+            return super().held()
+        blocks = [block for _, block in self.chosen(self.base.raw())]
+        return as_array(self.base.of(list(zip(*blocks, strict=True)), len(self.rows)))

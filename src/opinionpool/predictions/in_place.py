@@ -1,0 +1,149 @@
+"""Predictions that are left in place: surveyed once, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..families import CATEGORICAL
+from ..families.lazy import as_array
+from ..families.outcomes import Outcomes
+from ..kernels import fused
+from .cells import Cells, Source
+from .classes import Label
+from .columns import Reading
+from .lazy import LazyValues
+from .predictions import Predictions
+from .rows import Alignment
+from .survey import survey
+from .table import Table
+from .targets import Targets
+
+Array = NDArray[np.float64]
+
+#: Cells from which predictions in memory are read where they are: 128 megabytes in float64, below
+#: which a normalised copy is made in a fraction of a second and every later pass is simpler.
+LARGE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The classes, every table's columns in their order, and the kinds that were asked for."""
+
+    classes: tuple[Label, ...]
+    columns: Mapping[str, list[int] | None]
+    kinds: Mapping[str, str]
+
+
+def stays_in_place(
+    tables: Mapping[str, Table], reading: Reading, cells: int, large: int | None = None
+) -> bool:
+    """Whether predictions are to be read where they are, for being ``large`` or in files."""
+    if reading.family is not CATEGORICAL or reading.confidence is not None:
+        return False
+    if any(isinstance(table.values, LazyValues) for table in tables.values()):
+        return True
+    return cells >= (LARGE if large is None else large) and fused.compiled()
+
+
+def left_in_place(
+    tables: Mapping[str, Table],
+    alignment: Alignment,
+    layout: Layout,
+    reading: Reading,
+    found: Targets | None,
+    threads: int,
+    budget: int | None = None,
+) -> tuple[Predictions, Array | None]:
+    """Survey every model; return the predictions, and each model's mean loss where labelled."""
+    n, k = alignment.n_rows, len(layout.classes)
+    outcomes = None if found is None else _on_all_rows(found, n, k)
+    sources, losses = [], []
+    present = np.empty((len(tables), n), dtype=bool)
+    zeros, checksums = 0, []
+    for i, (name, table) in enumerate(tables.items()):
+        order, position = layout.columns[name], alignment.positions[i]
+        same = len(table.values) == n and np.array_equal(position, np.arange(n))
+        source = Source(
+            table,
+            None,
+            None if order is None or order == list(range(table.values.shape[1])) else tuple(order),
+            None if same else position,
+            reading.renormalise,
+        )
+        own = None if outcomes is None else _in_table(outcomes, source, len(table.values))
+        facts = survey(source, layout.kinds[name], own, threads)
+        sources.append(_settled(source, facts.kind, budget))
+        here = facts.present if same else facts.present[position] & (position >= 0)
+        present[i] = here
+        zeros += facts.zeros
+        checksums.append(facts.checksum)
+        if found is not None:
+            assert facts.at_outcome is not None
+            at = facts.at_outcome if same else facts.at_outcome[position]
+            u = np.where(here[found.rows], found.weight, 0.0)
+            heard = u > 0
+            total = float(u.sum())
+            losses.append(-float(u[heard] @ at[found.rows][heard]) / total if total else np.nan)
+    narrow = all(table.values.dtype == np.float32 for table in tables.values())
+    cells = Cells(sources, (len(tables), n, k), budget, zeros, tuple(checksums))
+    predictions = Predictions(
+        tuple(tables),
+        layout.classes,
+        as_array(cells),
+        None if present.all() else present,
+        tuple(source.kind for source in sources),
+        alignment.ids,
+        np.dtype(np.float32 if narrow else np.float64),
+    )
+    return predictions, None if found is None else np.array(losses)
+
+
+def _settled(source: Source, kind: str | None, budget: int | None) -> Source:
+    """Return the source with its kind; a file in another order of rows is put into this one."""
+    values, positions = source.table.values, source.positions
+    if isinstance(values, LazyValues) and positions is not None:
+        from .spool import spooled
+
+        table = Table(spooled(values, positions), source.table.where)
+        return Source(table, kind, source.order, None, source.renormalise)
+    return Source(source.table, kind, source.order, positions, source.renormalise)
+
+
+def _on_all_rows(found: Targets, n: int, k: int) -> Outcomes:
+    """Return what happened in every row: −1, or a row of zeros, where that is not known."""
+    if found.outcomes.soft is not None:
+        soft = np.zeros((n, k))
+        soft[found.rows] = found.outcomes.soft
+        return Outcomes(soft=soft)
+    classes = np.full(n, -1)
+    classes[found.rows] = found.outcomes.classes
+    return Outcomes(classes=classes)
+
+
+def _in_table(outcomes: Outcomes, source: Source, n: int) -> Outcomes:
+    """Return what happened in the rows of a table, by its own columns."""
+    order = None if source.order is None else np.array(source.order)
+    there = source.positions
+    if outcomes.soft is not None:
+        soft = outcomes.soft
+        if order is not None:
+            soft = np.empty_like(soft)
+            soft[:, order] = outcomes.soft
+        if there is not None:
+            own = np.zeros((n, soft.shape[1]))
+            own[there[there >= 0]] = soft[there >= 0]
+            soft = own
+        return Outcomes(soft=soft)
+    classes = outcomes.classes
+    assert classes is not None
+    if order is not None:
+        classes = np.where(classes >= 0, order[classes], -1)
+    if there is not None:
+        placed = np.full(n, -1)
+        placed[there[there >= 0]] = classes[there >= 0]
+        classes = placed
+    return Outcomes(classes=classes)

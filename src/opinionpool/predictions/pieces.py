@@ -1,0 +1,85 @@
+"""Pieces of rows, as files happen to hold them, cut and joined to the blocks that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ..errors import FileError
+from .lazy import Block, Blocks, LazyValues
+
+
+def lengths(n_rows: int, step: int) -> Iterator[int]:
+    """Yield the lengths of blocks of ``step`` rows, the last maybe shorter."""
+    for first in range(0, n_rows, step):
+        yield min(step, n_rows - first)
+
+
+def cut(pieces: Iterable[Block], wanted: Iterable[int], where: str) -> Generator[Block, None, None]:
+    """Yield blocks of the wanted lengths; pieces that have them already are not copied.
+
+    Raises
+    ------
+    FileError
+        The pieces hold fewer or more rows in total than are wanted.
+    """
+    ask = iter(wanted)
+    length, have = next(ask, 0), 0
+    block: Block | None = None
+    for piece in pieces:
+        at = 0
+        while at < len(piece):
+            if not length:
+                raise FileError(f"{where} is damaged: found more rows than it says it has")
+            if block is None and at == 0 and len(piece) == length:
+                yield piece
+                at, length = length, next(ask, 0)
+                continue
+            if block is None:
+                block, have = np.empty((length, piece.shape[1]), piece.dtype), 0
+            take = min(length - have, len(piece) - at)
+            block[have : have + take] = piece[at : at + take]
+            at, have = at + take, have + take
+            if have == length:
+                yield block
+                block, length = None, next(ask, 0)
+        del piece
+    if length:
+        raise FileError(f"{where} is damaged: found fewer rows than it says it has")
+
+
+class Joined(LazyValues):
+    """Values of several files with the same columns, one after another."""
+
+    def __init__(self, parts: Sequence[LazyValues], where: str) -> None:
+        n = sum(len(part) for part in parts)
+        super().__init__(
+            (n, parts[0].shape[1]), np.result_type(*(part.dtype for part in parts)), where
+        )
+        self._parts = tuple(parts)
+
+    @property
+    def overhead(self) -> int:
+        """The largest of the parts': they are read one after another."""
+        return max(part.overhead for part in self._parts)
+
+    def within(self, n_bytes: int) -> LazyValues:
+        """Return the same with every part within the limit."""
+        return Joined([part.within(n_bytes) for part in self._parts], self.where)
+
+    def scan(self, step: int, first: int = 0) -> Blocks:
+        """Yield blocks across the parts."""
+        pieces = self._pieces(step, first)
+        try:
+            yield from cut(pieces, lengths(len(self) - first, step), self.where)
+        finally:
+            pieces.close()
+
+    def _pieces(self, step: int, first: int) -> Blocks:
+        for part in self._parts:
+            if first < len(part):
+                for block in part.scan(step, first):
+                    yield block.astype(self.dtype, copy=False)
+                    del block
+            first = max(0, first - len(part))

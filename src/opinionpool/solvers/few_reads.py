@@ -1,0 +1,134 @@
+"""Minimising what is expensive to read, with the help of a sample of it.
+
+A sample's objective, corrected to have the value's true gradient and curvature at the last
+point, is a far better model than a parabola: its third derivatives are right up to the error of
+sampling. So the whole is read once for the curvature and then a few times for the gradient alone,
+each time gaining a factor of about the square root of the sample's size. Value, gradient and gap
+at the end are those of the whole. (The correction of the gradient is that of Shamir, Srebro and
+Zhang, "Communication-efficient distributed optimization using an approximate Newton-type method",
+ICML 2014; that of the curvature a control variate.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import Evaluation, Problem, Solution
+from .feasible import FeasibleSet
+from .newton import TOLERANCE, certified_gap, conclude, minimise
+from .quadratic import newton_step
+
+Vector = NDArray[np.float64]
+
+#: A reading for the gradient alone that leaves more than this share of the gap was a poor one:
+#: the next one is for the curvature too.
+_POOR = 0.2
+#: Readings of the whole before ordinary Newton steps take over.
+MAX_READS = 12
+#: A model is minimised until a step promises less than this share of what the first one did: it
+#: is wrong by more than that.
+_CLOSER = 1e-4
+MOST_STEPS = 8
+
+
+class Readable(Problem, Protocol):
+    """A problem whose gradient costs less than its curvature."""
+
+    def slope(self, v: Vector) -> Evaluation:
+        """Return value, gradient and bound at ``v``; the curvature may be anything."""
+        ...
+
+
+class _Corrected:
+    """A sample's objective with the whole's gradient at a point, and a correction of curvature."""
+
+    convex = True
+
+    def __init__(
+        self, sample: Problem, at: Vector, gradient: Vector, bend: NDArray[np.float64]
+    ) -> None:
+        self.sample, self.at, self.bend = sample, at, bend
+        self.lift = gradient - sample.evaluate(at).gradient
+
+    def evaluate(self, v: Vector) -> Evaluation:
+        own, t = self.sample.evaluate(v), v - self.at
+        pull = self.bend @ t
+        return Evaluation(
+            own.value + float(self.lift @ t + 0.5 * t @ pull),
+            own.gradient + self.lift + pull,
+            _positive(own.curvature + self.bend),
+        )
+
+    def value(self, v: Vector) -> float:
+        return self.evaluate(v).value
+
+
+def minimise_with_few_reads(
+    whole: Readable, sample: Problem, feasible: FeasibleSet, tolerance: float = TOLERANCE
+) -> Solution:
+    """Minimise ``whole`` over ``feasible`` starting from, and helped by, a sample of it.
+
+    Both must be convex. The result is certified on the whole; where the sample misleads,
+    ordinary Newton steps finish the work.
+    """
+    v = minimise(sample, feasible, tolerance=max(tolerance, 1e-7)).v
+    now = whole.evaluate(v)
+    bend = now.curvature - sample.evaluate(v).curvature
+    n_reads, gap = 1, certified_gap(now, v, feasible)
+    while gap > tolerance and n_reads < MAX_READS and np.isfinite(now.value):
+        model = _Corrected(sample, v, now.gradient, bend)
+        there, curvature = _improved(model, feasible, v)
+        trial = replace(whole.slope(there), curvature=curvature)
+        n_reads += 1
+        if not trial.value <= now.value:
+            break
+        before, gap = gap, certified_gap(trial, there, feasible)
+        v, now = there, trial
+        if tolerance < gap and gap > _POOR * before:
+            # The curvature there is another one, or all that is left is rounding.
+            now = whole.evaluate(v)
+            n_reads += 1
+            bend = now.curvature - sample.evaluate(v).curvature
+            if gap > 0.9 * before:
+                break
+    if gap <= tolerance and not (now.separable and feasible.capped):
+        return conclude(whole, feasible, v, now, n_reads, tolerance)
+    found = minimise(whole, feasible, v, tolerance)
+    return replace(found, n_evaluations=found.n_evaluations + n_reads)
+
+
+def _improved(
+    model: _Corrected, feasible: FeasibleSet, v: Vector
+) -> tuple[Vector, NDArray[np.float64]]:
+    """Take Newton steps on a model until they promise next to nothing; return curvature too."""
+    now, first = model.evaluate(v), 0.0
+    for _ in range(MOST_STEPS):
+        step = newton_step(v, now.gradient, now.curvature, feasible)
+        promise = -feasible.slope(v, now.gradient, step)
+        if not promise > _CLOSER * first:
+            break
+        first = first or promise
+        length, trial = 1.0, now
+        while length > 1e-3:
+            there = feasible.tidy(v + length * step)
+            trial = model.evaluate(there)
+            if trial.value < now.value:
+                break
+            length /= 4
+        if not trial.value < now.value:
+            break
+        v, now = there, trial
+    return v, now.curvature
+
+
+def _positive(H: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the nearest positive semi-definite matrix: steps are taken by it."""
+    spectrum, vectors = np.linalg.eigh(H)
+    if spectrum[0] >= 0:
+        return H
+    result: NDArray[np.float64] = (vectors * np.maximum(spectrum, 0)) @ vectors.T
+    return result

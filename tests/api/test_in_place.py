@@ -1,0 +1,285 @@
+"""Predictions that are left in place give the pools that copies of them give."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import opinionpool as op
+from opinionpool.predictions import in_place
+from opinionpool.weightings import base
+
+N, K = 400, 5
+QUIET = pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning")
+
+
+def problem(seed=0, dtype=np.float64):
+    """Three models of unequal skill that share part of their errors."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, K, N)
+    shared = rng.normal(size=(N, K))
+    models = {}
+    for i, name in enumerate("abc"):
+        z = 0.6 * shared + rng.normal(size=(N, K))
+        z[np.arange(N), y] += 0.8 + 0.5 * i
+        models[name] = z.astype(dtype)
+    return models, y
+
+
+def softmax(z):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def as_probabilities(models, y):
+    return {name: softmax(z) for name, z in models.items()}, y
+
+
+def as_log_probabilities(models, y):
+    return {name: np.log(softmax(z)) for name, z in models.items()}, y
+
+
+def with_missing(models, y):
+    models["a"][::7] = np.nan
+    models["c"][5:9] = np.nan
+    models["b"][5] = models["a"][5] = np.nan
+    return models, y
+
+
+def with_zeros(models, y):
+    models["a"][3, (y[3] + 1) % K] = -np.inf
+    models["b"][::9, 0] = np.where(y[::9] == 0, models["b"][::9, 0], -np.inf)
+    return models, y
+
+
+def strided(models, y):
+    wide = {name: np.repeat(z, 2, axis=1)[:, ::2] for name, z in models.items()}
+    return {**wide, "b": np.asfortranarray(models["b"]), "c": models["c"][::-1][::-1]}, y
+
+
+def soft(models, y):
+    rng = np.random.default_rng(5)
+    return models, 0.9 * np.eye(K)[y] + 0.1 * rng.dirichlet(np.ones(K), N)
+
+
+def unlabelled(models, y):
+    y = y.astype(float)
+    y[::6] = np.nan
+    return models, y
+
+
+def by_columns(models, y):
+    pd = pytest.importorskip("pandas")
+    names = [f"k{k}" for k in range(K)]
+    order = [3, 0, 4, 1, 2]
+    frames = {name: pd.DataFrame(z, columns=names) for name, z in models.items()}
+    frames["b"] = frames["b"].iloc[:, order]
+    return frames, np.array([f"k{k}" for k in y])
+
+
+def by_ids(models, y):
+    pd = pytest.importorskip("pandas")
+    frames = {}
+    for i, (name, z) in enumerate(models.items()):
+        frames[name] = pd.DataFrame(z).assign(id=np.arange(N))
+        frames[name].columns = [*(str(k) for k in range(K)), "id"]
+        frames[name] = frames[name].sample(frac=0.9 if i == 1 else 1.0, random_state=i)
+    return frames, pd.DataFrame({"id": np.arange(N), "label": y})
+
+
+def two_classes(models, y):
+    return {name: z[:, 1] - z[:, 0] for name, z in models.items()}, (y > 2).astype(int)
+
+
+def duplicated(models, y):
+    return {**models, "again": models["c"].copy()}, y
+
+
+INPUTS = [
+    lambda models, y: (models, y),
+    as_probabilities,
+    as_log_probabilities,
+    with_missing,
+    with_zeros,
+    strided,
+    soft,
+    unlabelled,
+    by_columns,
+    by_ids,
+    two_classes,
+    duplicated,
+]
+
+
+@pytest.fixture
+def in_place_always(monkeypatch):
+    """A switch that has everything read in place from then on, and solved as far as small data."""
+
+    def switch():
+        monkeypatch.setattr(in_place, "LARGE", 0)
+        monkeypatch.setattr(in_place.fused, "compiled", lambda *_: True)
+        monkeypatch.setattr(base, "ENOUGH", 1e-9)
+
+    return switch
+
+
+def close(found, expected, convex):
+    assert found.kinds == expected.kinds
+    assert found.classes == expected.classes
+    assert dict(found.rows) == dict(expected.rows)
+    assert_allclose(found.losses, expected.losses, rtol=1e-10)
+    if convex:
+        assert found.status == expected.status
+        assert found.loss == pytest.approx(expected.loss, abs=2e-9)
+        assert found.gap <= 1e-8
+        for name, value in expected.decomposition.items():
+            assert found.decomposition[name] == pytest.approx(value, abs=1e-4)
+        assert found.decomposition["average_error"] - found.decomposition[
+            "ambiguity"
+        ] - found.decomposition["temperature_gain"] == pytest.approx(found.loss, abs=1e-12)
+    else:  # another search, of which only the quality counts
+        assert found.loss <= expected.loss + 1e-3
+
+
+@QUIET
+@pytest.mark.parametrize("temperature", [1.0, "fit"])
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize("inputs", INPUTS, ids=lambda f: f.__name__.strip("<>"))
+def test_a_fit_is_the_same(inputs, rule, temperature, in_place_always):
+    models, y = inputs(*problem())
+    expected = op.fit(models, y, rule=rule, temperature=temperature)
+    in_place_always()
+    found = op.fit(models, y, rule=rule, temperature=temperature)
+    close(found, expected, convex=inputs not in (with_missing, by_ids))
+    assert_allclose(
+        np.asarray(expected.apply(models), dtype=float),
+        _applied_in_place(expected, models),
+        rtol=1e-12,
+        atol=1e-15,
+    )
+
+
+def _applied_in_place(pool, models):
+    return np.asarray(pool.apply(models), dtype=float)
+
+
+@QUIET
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weighting": "uniform"},
+        {"weighting": "greedy"},
+        {"weighting": "single"},
+        {"weighting": [1, 2, 3]},
+        {"weighting": "score"},
+        {"weighting": "pseudo-bma+"},
+        {"weighting": "heskes"},
+        {"floor": 1e-3},
+        {"floor": "veto"},
+        {"missing": "prior"},
+        {"fallback": "prior"},
+        {"calibrate": "temperature"},
+        {"scaling": "vector"},
+        {"penalty": 0},
+        {"resample": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("inputs", [INPUTS[0], with_zeros, with_missing])
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_every_option(options, inputs, rule, in_place_always):
+    if options.get("weighting") == "heskes" and (rule == "linear" or inputs is with_zeros):
+        pytest.skip("the programme is for the log rule on positive probabilities")
+    models, y = inputs(*problem(1))
+    expected = op.fit(models, y, rule=rule, **options)
+    in_place_always()
+    found = op.fit(models, y, rule=rule, **options)
+    searched = inputs is with_missing and "missing" not in options
+    fixed = options.get("weighting", "optimal") != "optimal" or "resample" in options
+    if fixed:
+        assert_allclose(found.weights, expected.weights, atol=1e-9)
+        assert found.temperature == pytest.approx(expected.temperature, rel=1e-4)
+    else:
+        close(found, expected, convex=not searched and "scaling" not in options)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_have_the_inputs_precision(dtype, in_place_always):
+    models, y = problem(dtype=dtype)
+    in_place_always()
+    pool = op.fit(models, y)
+    assert pool.apply(models).dtype == dtype
+    assert op.combine(models).dtype == dtype
+
+
+def test_combine_is_the_same(in_place_always):
+    models, _ = problem()
+    expected = op.combine(models, [3, 1, 1], temperature=0.7)
+    linear = op.combine(models, rule="linear")
+    in_place_always()
+    assert_allclose(op.combine(models, [3, 1, 1], temperature=0.7), expected, rtol=1e-12)
+    assert_allclose(op.combine(models, rule="linear"), linear, rtol=1e-12)
+
+
+def test_inputs_are_never_written_to(in_place_always):
+    models, y = problem()
+    for z in models.values():
+        z.setflags(write=False)
+    in_place_always()
+    op.fit(models, y).apply(models)
+
+
+def test_threads_change_nothing_but_the_last_digits(in_place_always):
+    models, y = problem(2)
+    in_place_always()
+    one, again = (op.fit(models, y, threads=1) for _ in range(2))
+    two = op.fit(models, y, threads=2)
+    assert (one.weights == again.weights).all()
+    assert_allclose(one.weights, two.weights, atol=1e-12)
+    assert one.loss == pytest.approx(two.loss, abs=1e-12)
+
+
+def test_equal_data_have_an_equal_fingerprint(in_place_always):
+    models, y = problem(3)
+    in_place_always()
+    first = op.fit(models, y).fingerprint
+    assert op.fit({n: z.copy() for n, z in models.items()}, y).fingerprint == first
+    models["b"][17, 2] += 1e-12
+    assert op.fit(models, y).fingerprint != first
+
+
+def spoilt(models, name, row, column, value):
+    models[name][row, column] = value
+    return models
+
+
+BAD = {
+    "partly NaN": lambda m: spoilt(m, "b", 7, 2, np.nan),
+    "+inf": lambda m: spoilt(m, "b", 7, 2, np.inf),
+    "all -inf": lambda m: spoilt(m, "b", 7, slice(None), -np.inf),
+    "negative probability": lambda m: spoilt(as_probabilities(m, 0)[0], "c", 300, 1, -0.2),
+    "sum": lambda m: spoilt(as_probabilities(m, 0)[0], "c", 300, 1, 0.99),
+    "some log-probabilities": lambda m: {
+        **m,
+        "a": np.concatenate([np.log(softmax(m["a"][:50])), -np.abs(m["a"][50:])]),
+    },
+}
+ASKED = {
+    "partly NaN": "auto",
+    "+inf": "auto",
+    "all -inf": "logits",
+    "negative probability": "probabilities",
+    "sum": "auto",
+    "some log-probabilities": "auto",
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_the_same_mistakes_are_found(what, in_place_always):
+    models, y = problem(4)
+    models = BAD[what](models)
+    with pytest.raises(op.OpinionPoolError) as expected:
+        op.fit(models, y, kind=ASKED[what])
+    in_place_always()
+    with pytest.raises(type(expected.value)) as found:
+        op.fit(models, y, kind=ASKED[what])
+    assert str(found.value) == str(expected.value)
