@@ -20,9 +20,10 @@ from .options import check_kinds, checked_seed, checked_word, is_word, named_fam
 from .policies import Floor, Policy, check_policies, resolve_floor
 from .pool import Pool
 from .pooling import prepared
-from .predictions import Reading, gather
+from .predictions import Predictions, Reading, Targets, gather
 from .predictions.classes import plain
 from .predictions.columns import Kinds
+from .resources import Memory, checked_threads, memory_budget
 from .rules import LOG, RULES
 from .settings import Settings
 
@@ -95,6 +96,8 @@ def compare(
     seed: int | None = None,
     time_limit: float | None = TIME_LIMIT,
     progress: Progress | None = None,
+    threads: int | None = None,
+    memory: Memory | None = None,
 ) -> Comparison:
     """Compare one model, {uniform, greedy, optimal} × {log, linear} × {T = 1, fitted}.
 
@@ -130,6 +133,10 @@ def compare(
         Seconds after which no further candidate is started; None for no limit.
     progress
         Called with what is being done and the share already done.
+    threads, memory
+        As for :func:`opinionpool.fit`. Where the rows do not fit into ``memory``, with a copy
+        for each fold, the comparison is on as many of them as do, drawn at random, which a note
+        says; the recommended pool is fitted on all rows.
 
     Returns
     -------
@@ -156,6 +163,7 @@ def compare(
     fallback = check_policies(missing, fallback, labels=True, family=the_family)
     scale = penalty_scale(penalty)
     seed = checked_seed(seed)
+    cores = checked_threads(threads)
     if is_word(floor, "learned"):
         raise InputError("floor='learned' is one of the candidates of thorough=True")
     if time_limit is not None and not isinstance(time_limit, int | float):
@@ -166,6 +174,9 @@ def compare(
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
+        lazily=memory is not None,
+        memory=memory_budget(memory),
+        threads=cores,
     )
     known, targets = gathered.predictions, labelled(gathered)
     check_kinds(kind, known)
@@ -179,6 +190,10 @@ def compare(
         calibrate=checked_word("calibrate", calibrate, "temperature"),
     )
     epsilon = resolve_floor(floor, LOG, known)
+    budget = memory_budget(memory)
+    some = None if budget is None else _in_memory(known, targets, folds, budget, seed)
+    if some is not None:
+        known, targets = some
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
@@ -209,6 +224,12 @@ def compare(
     weight, cluster = targets.weight[tested], cluster[tested]
     table, recommended = _table(tried, losses, run.remarks, weight, cluster)
     notes = [how, *run.notes]
+    labels = len(labelled(gathered).rows)
+    if len(targets.rows) < labels:
+        notes.append(
+            f"compared on {len(targets.rows):,} of {labels:,} rows, drawn at random, which fit "
+            "into memory; the recommended pool is fitted on all"
+        )
     if epsilon and floor == "auto":
         notes.append(f"exact zeros were raised to {epsilon:g} for every candidate")
 
@@ -228,9 +249,26 @@ def compare(
                 calibrate=None if candidate.learned else settings.calibrate,
             ),
             seed,
+            cores,
         )
 
     return Comparison(table, recommended, notes, refit)
+
+
+def _in_memory(
+    known: Predictions, targets: Targets, folds: int, budget: int, seed: int
+) -> tuple[Predictions, Targets]:
+    """Return as many labelled rows as fit into a budget, drawn at random, in memory."""
+    m, _, k = known.parameters.shape
+    # Normalised float64, once and in every fold, and half as much for what is computed of it.
+    most = int(budget // (8 * m * k * (1.5 + folds)))
+    chosen = np.arange(len(targets.rows))
+    if most < len(chosen):
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(chosen, max(most, 2 * folds), replace=False))
+    taken = targets.take(chosen)
+    some = known.take(taken.rows).whole()
+    return some, replace(taken, rows=np.arange(len(chosen)))
 
 
 def _table(

@@ -150,7 +150,7 @@ def test_classes_have_no_quantiles(fails, tmp_path):
     path, out = tmp_path / "a.csv", tmp_path / "out.csv"
     path.write_text("x,y\n0.2,0.8\n0.5,0.5\n", encoding="utf-8")
     message = fails("combine", path, "--quantiles", "0.5", "-o", out)
-    assert "--quantiles: classes have none" in message
+    assert "quantiles: classes have none" in message
     assert not out.exists()
 
 

@@ -47,7 +47,7 @@ def apply(
     files = model_files(models)
     inputs = [pool, *(file.path for file in files)]
     in_parts = output is not None and is_folder(output)
-    if in_parts:
+    if in_parts and output is not None:
         check_no_input(output, inputs)
     else:
         check_table_output(output, inputs)

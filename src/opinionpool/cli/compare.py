@@ -54,6 +54,8 @@ def compare(
     ] = TIME_LIMIT,
     penalty: o.Penalty = "auto",
     calibrate: o.Calibrate = None,
+    threads: o.Threads = None,
+    memory: o.Memory = None,
     seed: o.Seed = None,
     floor: o.Floor = "auto",
     missing: o.Missing = "renormalise",
@@ -94,6 +96,8 @@ def compare(
             calibrate=calibrate,
             seed=seed,
             progress=progress,
+            threads=threads,
+            memory=memory,
             **reading.keywords(),
         )
         if output is not None:

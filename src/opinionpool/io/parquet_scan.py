@@ -147,7 +147,7 @@ class ParquetValues(LazyValues):
         names = self._names[a:b]
         for batch in file.iter_batches(step, row_groups=groups, columns=names):
             if batch.num_rows:
-                # Parts may have their columns in another order; "a.b" comes along with "a".
+                # Whatever order, and whatever columns besides, a reader takes names to mean.
                 yield _floats(batch.select(names), self.dtype)
 
 

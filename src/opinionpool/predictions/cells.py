@@ -127,6 +127,8 @@ class Cells(Lazy):
         How many exact zeros there are, None where nobody counted.
     checksums
         (M,) of the models' cells, where they are known.
+    spread
+        (M,) the models' largest differences between two finite logits of a row, where known.
     """
 
     def __init__(
@@ -136,9 +138,10 @@ class Cells(Lazy):
         budget: int | None = None,
         zeros: int | None = None,
         checksums: tuple[int, ...] | None = None,
+        spread: Array | None = None,
     ) -> None:
         self.sources, self.shape, self.budget = tuple(sources), shape, budget
-        self.zeros, self.checksums = zeros, checksums
+        self.zeros, self.checksums, self.spread = zeros, checksums, spread
 
     def step(self, cell_bytes: int) -> int:
         """Return the rows of a block, each cell of which takes so many bytes all in all."""
@@ -163,7 +166,8 @@ class Cells(Lazy):
         sources = [self.sources[int(i)] for i in chosen]
         none = 0 if self.zeros == 0 else None
         sums = self.checksums and tuple(self.checksums[int(i)] for i in chosen)
-        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none, sums)
+        spread = None if self.spread is None else self.spread[np.asarray(chosen)]
+        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none, sums, spread)
 
     def arranged(self, order: Sequence[int | None]) -> Cells:
         """Return models in another order; None stands for one that answered nothing."""

@@ -63,7 +63,7 @@ def left_in_place(
     outcomes = None if found is None else _on_all_rows(found, n, k)
     sources, losses = [], []
     present = np.empty((len(tables), n), dtype=bool)
-    zeros, checksums = 0, []
+    zeros, checksums, spread = 0, [], []
     for i, (name, table) in enumerate(tables.items()):
         order, position = layout.columns[name], alignment.positions[i]
         same = len(table.values) == n and np.array_equal(position, np.arange(n))
@@ -81,6 +81,7 @@ def left_in_place(
         present[i] = here
         zeros += facts.zeros
         checksums.append(facts.checksum)
+        spread.append(facts.spread)
         if found is not None:
             assert facts.at_outcome is not None
             at = facts.at_outcome if same else facts.at_outcome[position]
@@ -89,7 +90,7 @@ def left_in_place(
             total = float(u.sum())
             losses.append(-float(u[heard] @ at[found.rows][heard]) / total if total else np.nan)
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
-    cells = Cells(sources, (len(tables), n, k), budget, zeros, tuple(checksums))
+    cells = Cells(sources, (len(tables), n, k), budget, zeros, tuple(checksums), np.array(spread))
     predictions = Predictions(
         tuple(tables),
         layout.classes,

@@ -45,6 +45,8 @@ class Facts:
         (n,) ``ℓ(y_n)`` where there is a label, 0 elsewhere; None without labels.
     checksum
         Of the cells as they are, modulo 2**64.
+    spread
+        Largest difference between two finite logits of a row.
     """
 
     kind: str | None
@@ -52,6 +54,7 @@ class Facts:
     zeros: int
     at_outcome: Array | None
     checksum: int
+    spread: float
 
 
 def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int = 1) -> Facts:
@@ -94,6 +97,7 @@ class _Numbers:
         self.at_outcome = None if outcomes is None else np.zeros(n)
         self.low, self.high, self.zeros, self.n_like, self.checksum = np.inf, -np.inf, 0, 0, 0
         self.impossible = self.unlike = False
+        self.spread = 0.0
         for first, cells in _blocks(source.table):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
@@ -117,6 +121,7 @@ class _Numbers:
             self.low = min(self.low, float(own.low)) if own.low == own.low else self.low
             self.high = max(self.high, float(own.high)) if own.high == own.high else self.high
         self.zeros += own.zeros
+        self.spread = max(self.spread, float(own.spread))
         self.checksum = (self.checksum + own.checksum) % (1 << 64)
         with np.errstate(over="ignore"):
             like = here & (np.abs(np.exp(own.log_z) - 1) <= SUM_SLACK)
@@ -153,17 +158,17 @@ class _Numbers:
             log_probabilities(block, presence(block), kind)
 
     def facts(self, kind: str | None) -> Facts:
-        return Facts(kind, self.present, self.zeros, self.at_outcome, self.checksum)
+        return Facts(kind, self.present, self.zeros, self.at_outcome, self.checksum, self.spread)
 
 
 def _converted(source: Source, outcomes: Outcomes | None, checksum: int, threads: int) -> Facts:
     """Survey cells of which the log-probabilities are to be taken first."""
     n, _ = source.table.values.shape
-    present, zeros = np.zeros(n, dtype=bool), 0
+    present, zeros, spread = np.zeros(n, dtype=bool), 0, 0.0
     at_outcome = None if outcomes is None else np.zeros(n)
     own_order = replace(source, order=None, positions=None)
 
-    def work(first: int, cells: NDArray[Any]) -> int:
+    def work(first: int, cells: NDArray[Any]) -> tuple[int, float]:
         rows = slice(first, first + len(cells))
         log_p = own_order.log_p(cells, first)
         here = ~np.isnan(log_p[:, -1])
@@ -174,16 +179,23 @@ def _converted(source: Source, outcomes: Outcomes | None, checksum: int, threads
             if happened.classes is not None:
                 labelled &= happened.classes >= 0
             at_outcome[rows][labelled] = happened.take(labelled).expectation(log_p[labelled])
-        return int(np.isneginf(log_p).sum())
+        vetoed = np.isneginf(log_p)
+        low = log_p.min(axis=1, where=~vetoed & here[:, None], initial=np.inf)
+        high = log_p.max(axis=1, where=here[:, None], initial=-np.inf)
+        spread = (high - low)[here].max(initial=0.0)
+        return int(vetoed.sum()), float(spread)
 
     for first, cells in _blocks(source.table):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
-        zeros += sum(in_threads(partial(_between, work, first, cells), spans, threads))
-    return Facts(source.kind, present, zeros, at_outcome, checksum)
+        some = in_threads(partial(_between, work, first, cells), spans, threads)
+        for own_zeros, own_spread in some:
+            zeros += own_zeros
+            spread = max(spread, own_spread)
+    return Facts(source.kind, present, zeros, at_outcome, checksum, spread)
 
 
-def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> int:
-    found: int = work(first + a, cells[a:b])
+def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> tuple[int, float]:
+    found: tuple[int, float] = work(first + a, cells[a:b])
     return found
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..families.lazy import Lazy
 from ..solvers.evaluation import Evaluation
+from ..solvers.self_concordance import Landmark
 from .base import AnyRule, Sums
 from .evidence import Evidence
 
@@ -52,6 +53,12 @@ class Penalty:
         gradient = a * (1 - 1 / s) + 2 * b * spread
         hessian = a / s**2 + 2 * b * (np.diag(1 / self.sizes) - 1 / m)
         return float(value), gradient, hessian
+
+    @property
+    def quadratic(self) -> Array:
+        """The Hessian of the second term, which is the same everywhere."""
+        b = self.scale * WEIGHT_SHRINKAGE * self.sizes.sum() / self.n
+        return np.asarray(2 * b * (np.diag(1 / self.sizes) - 1 / self.sizes.sum()))
 
 
 class PooledLoss:
@@ -107,6 +114,14 @@ class PooledLoss:
     def slope(self, v: Array) -> Evaluation:
         """Return value, gradient and bound; the curvature is the penalty's alone where spared."""
         return self._evaluation(v, self.rule.slope)
+
+    def landmark(self, v: Array, evaluation: Evaluation) -> Landmark | None:
+        """Return what the curvature at ``v`` says of points nearby, where logits are bounded."""
+        spread = getattr(self.evidence.parameters, "spread", None)
+        if spread is None or not self.convex or not self.rule.joint_temperature:
+            return None
+        bend = self.penalty.evaluate(v)[2]
+        return Landmark(v, evaluation.curvature - bend, spread, self.penalty.quadratic)
 
     def _evaluation(self, v: Array, sums: Callable[[Array, Any], Sums]) -> Evaluation:
         rule = self.rule

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from .evaluation import Evaluation, Problem, Solution
 from .feasible import FeasibleSet
-from .newton import TOLERANCE, certified_gap, conclude, minimise
+from .newton import TOLERANCE, certified_gap, conclude, minimise, noise
 from .quadratic import newton_step
+from .self_concordance import Landmark
 
 Vector = NDArray[np.float64]
 
@@ -40,6 +41,10 @@ class Readable(Problem, Protocol):
 
     def slope(self, v: Vector) -> Evaluation:
         """Return value, gradient and bound at ``v``; the curvature may be anything."""
+        ...
+
+    def landmark(self, v: Vector, evaluation: Evaluation) -> Landmark | None:
+        """Return what an evaluation says of points nearby, None where nothing is known."""
         ...
 
 
@@ -76,7 +81,7 @@ def minimise_with_few_reads(
     ordinary Newton steps finish the work.
     """
     v = minimise(sample, feasible, tolerance=max(tolerance, 1e-7)).v
-    now = whole.evaluate(v)
+    now, mark = _surveyed(whole, v, feasible)
     bend = now.curvature - sample.evaluate(v).curvature
     n_reads, gap = 1, certified_gap(now, v, feasible)
     while gap > tolerance and n_reads < MAX_READS and np.isfinite(now.value):
@@ -84,13 +89,15 @@ def minimise_with_few_reads(
         there, curvature = _improved(model, feasible, v)
         trial = replace(whole.slope(there), curvature=curvature)
         n_reads += 1
-        if not trial.value <= now.value:
+        if not trial.value <= now.value + noise(now):
             break
+        if mark is not None:
+            trial = _bounded(trial, mark.excess(there, trial.gradient, feasible))
         before, gap = gap, certified_gap(trial, there, feasible)
         v, now = there, trial
         if tolerance < gap and gap > _POOR * before:
             # The curvature there is another one, or all that is left is rounding.
-            now = whole.evaluate(v)
+            now, mark = _surveyed(whole, v, feasible)
             n_reads += 1
             bend = now.curvature - sample.evaluate(v).curvature
             if gap > 0.9 * before:
@@ -99,6 +106,21 @@ def minimise_with_few_reads(
         return conclude(whole, feasible, v, now, n_reads, tolerance)
     found = minimise(whole, feasible, v, tolerance)
     return replace(found, n_evaluations=found.n_evaluations + n_reads)
+
+
+def _surveyed(
+    whole: Readable, v: Vector, feasible: FeasibleSet
+) -> tuple[Evaluation, Landmark | None]:
+    """Read the whole for its curvature; return what that says of points nearby too."""
+    now = whole.evaluate(v)
+    mark = whole.landmark(v, now)
+    if mark is None:
+        return now, None
+    return _bounded(now, mark.excess(v, now.gradient, feasible)), mark
+
+
+def _bounded(now: Evaluation, excess: float) -> Evaluation:
+    return replace(now, excess=min(now.excess, excess))
 
 
 def _improved(

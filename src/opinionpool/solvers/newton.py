@@ -60,15 +60,15 @@ def minimise(
             trial_v = feasible.tidy(v + length * step)
             trial = problem.evaluate(trial_v)
             n_evaluations += 1
-            if trial.value <= now.value + _ARMIJO * length * slope + _noise(now):
+            if trial.value <= now.value + _ARMIJO * length * slope + noise(now):
                 break
             # The minimiser of the parabola through value, slope and trial, kept within sense.
             bend = trial.value - now.value - length * slope
             ideal = -slope * length * length / (2 * bend) if np.isfinite(bend) else 0.0
             length = float(np.clip(ideal, 0.1 * length, 0.5 * length))
-        if trial.value > now.value + _noise(now):
+        if trial.value > now.value + noise(now):
             break
-        stalled = now.value - trial.value <= _noise(now)
+        stalled = now.value - trial.value <= noise(now)
         better = certified_gap(trial, trial_v, feasible) <= gap
         if stalled and not better:
             break
@@ -84,7 +84,7 @@ def minimise(
 def certified_gap(now: Evaluation, v: Vector, feasible: FeasibleSet) -> float:
     """Return the smallest valid bound on the excess, never below what rounding can hide."""
     bound = min(feasible.gap(v, now.gradient), now.excess)
-    return max(float(bound), _noise(now))
+    return max(float(bound), noise(now))
 
 
 def conclude(
@@ -116,5 +116,6 @@ def _slope(v: Vector, now: Evaluation, feasible: FeasibleSet) -> float:
     return replace(feasible, total=v.sum(), lower=0.0).gap(v, now.gradient)
 
 
-def _noise(now: Evaluation) -> float:
+def noise(now: Evaluation) -> float:
+    """Return the differences of values that rounding can make."""
     return float(_ROUNDING * max(1.0, abs(now.value)))

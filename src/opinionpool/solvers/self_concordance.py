@@ -1,0 +1,78 @@
+"""How far a softmax loss can fall, from its gradient here and its curvature somewhere near.
+
+The third derivative of a log-partition function along t is a third cumulant, at most ρ(t) times
+the second, where ``ρ(t) = Σ |t_α| R_α`` and R_α is the largest difference between two logits of
+model α in one row. So curvature can neither vanish nor explode at once:
+``H(v + t) ≽ e^{−ρ(t)} H(v)`` and ``f(v + t) ≥ f(v) + g·t + ψ(ρ(t)) tᵀHt`` with
+``ψ(ρ) = (e^{−ρ} + ρ − 1)/ρ²`` (Bach, "Self-concordant analysis for logistic regression",
+Electronic Journal of Statistics 4, 2010, for two classes; the same proof holds for any number).
+
+Where the Frank–Wolfe gap is proportional to what is left of the gradient, this bound is to its
+square: it certifies one or two readings earlier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .feasible import FeasibleSet
+from .quadratic import newton_step
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+#: Radii ρ that are tried: within one the bound is a parabola, outside nothing may be lower.
+RADII = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A point where the curvature is known exactly.
+
+    Attributes
+    ----------
+    v, curvature
+        The point; the Hessian of the loss there, without a penalty.
+    spread
+        (M,) the R of the models.
+    quadratic
+        (M, M) Hessian of the quadratic part of a convex penalty; the rest of it is only used
+        to be convex.
+    """
+
+    v: Vector
+    curvature: Matrix
+    spread: Vector
+    quadratic: Matrix
+
+    def excess(self, v: Vector, gradient: Vector, feasible: FeasibleSet) -> float:
+        """Bound how far the objective at ``v``, with this gradient, is above its minimum.
+
+        inf where the curvature is too far away or too weak to say.
+        """
+        near = np.exp(-float(self.spread @ np.abs(v - self.v)))
+        best = np.inf
+        for radius in RADII:
+            psi = (np.exp(-radius) + radius - 1) / radius**2
+            A = 2 * psi * near * self.curvature + self.quadratic
+            # The feasible set's own gap bounds what the solver of the parabola left undone.
+            t = newton_step(v, gradient, A, feasible)
+            slope = gradient + A @ t
+            depth = -float(gradient @ t + 0.5 * t @ A @ t) + max(feasible.gap(v + t, slope), 0.0)
+            # Nothing below f(v) is farther from v + t than this, in the parabola's own norm.
+            if self.spread @ np.abs(t) + np.sqrt(2 * depth) * self._reach(A) <= radius:
+                best = min(best, depth)
+        return best
+
+    def _reach(self, A: Matrix) -> float:
+        """Bound ``ρ(x)`` for ``xᵀAx ≤ 1``."""
+        try:
+            root = np.linalg.cholesky(A)
+        except np.linalg.LinAlgError:
+            return np.inf
+        rows = np.linalg.solve(root, np.diag(self.spread))  # of R A^{-1/2}
+        widest = np.linalg.norm(rows, 2) * np.sqrt(len(rows))
+        return float(min(np.linalg.norm(rows, axis=0).sum(), widest))
