@@ -35,7 +35,8 @@ def check_vetoes(
     """
     if isinstance(evidence.parameters, Lazy) and evidence.parameters.zeros == 0:
         return
-    zero = np.isneginf(evidence.log_likelihood()[counting])
+    parts = [np.isneginf(part.log_likelihood()[counting]) for part in evidence.parts()]
+    zero = np.concatenate(parts, axis=1)
     if not zero.any():
         return
     if evidence.present is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, OutputError
-from .io import PartsWriter, check_writable, writing
+from .io import STREAMED, PartsWriter, check_writable, writing
 from .pool import Pool, load
 from .pool_file import document
 from .pool_pieces import pieces
@@ -100,6 +100,11 @@ def write_pooled(
     in_parts = is_folder(path)
     if not in_parts:
         check_writable(path)
+        if Path(path).suffix.lower() not in STREAMED:
+            raise OutputError(
+                f"cannot write {os.fspath(path)} block by block: choose {', '.join(STREAMED)}, "
+                "or a folder"
+            )
     given = pool.piecewise(predictions, budget, confidence, threads=cores)
     if in_parts:
         key = _key(pool, given, predictions, quantiles)

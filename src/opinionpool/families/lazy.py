@@ -36,6 +36,14 @@ class Lazy(ABC):
     zeros: int | None = None
 
     @property
+    def reads(self) -> int:
+        """How often all rows were read."""
+        return 0
+
+    def used_in_place(self) -> None:  # noqa: B027 - who is never in place counts nothing
+        """Count a reading of :attr:`in_place`."""
+
+    @property
     def size(self) -> int:
         """Number of cells."""
         m, n, p = self.shape
@@ -115,6 +123,11 @@ class Taken(Lazy):
         self.shape = (base.shape[0], len(rows), base.shape[2])
         self.zeros = 0 if base.zeros == 0 else None
 
+    @property
+    def reads(self) -> int:
+        """How often all rows were read."""
+        return self.base.reads
+
     def affords(self, row_bytes: int) -> bool:
         """Whether so many bytes per row may be kept in memory besides."""
         return self.base.affords(row_bytes)
@@ -166,6 +179,11 @@ class Mapped(Lazy):
     def __init__(self, base: Lazy, f: Map, n_models: int) -> None:
         self.base, self.f = base, f
         self.shape = (n_models, *base.shape[1:])
+
+    @property
+    def reads(self) -> int:
+        """How often all rows were read."""
+        return self.base.reads
 
     def affords(self, row_bytes: int) -> bool:
         """Whether so many bytes per row may be kept in memory besides."""

@@ -129,6 +129,8 @@ class Cells(Lazy):
         (M,) of the models' cells, where they are known.
     spread
         (M,) the models' largest differences between two finite logits of a row, where known.
+    reads
+        One number, shared with whom these come from: how often all rows were read.
     """
 
     def __init__(
@@ -139,9 +141,20 @@ class Cells(Lazy):
         zeros: int | None = None,
         checksums: tuple[int, ...] | None = None,
         spread: Array | None = None,
+        reads: list[int] | None = None,
     ) -> None:
         self.sources, self.shape, self.budget = tuple(sources), shape, budget
         self.zeros, self.checksums, self.spread = zeros, checksums, spread
+        self._reads = [0] if reads is None else reads
+
+    @property
+    def reads(self) -> int:
+        """How often all rows were read."""
+        return self._reads[0]
+
+    def used_in_place(self) -> None:
+        """Count a reading of :attr:`in_place`."""
+        self._reads[0] += 1
 
     def step(self, cell_bytes: int) -> int:
         """Return the rows of a block, each cell of which takes so many bytes all in all."""
@@ -167,14 +180,16 @@ class Cells(Lazy):
         none = 0 if self.zeros == 0 else None
         sums = self.checksums and tuple(self.checksums[int(i)] for i in chosen)
         spread = None if self.spread is None else self.spread[np.asarray(chosen)]
-        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none, sums, spread)
+        return Cells(
+            sources, (len(sources), *self.shape[1:]), self.budget, none, sums, spread, self._reads
+        )
 
     def arranged(self, order: Sequence[int | None]) -> Cells:
         """Return models in another order; None stands for one that answered nothing."""
         nothing = replace(self.sources[0], kind=None)
         sources = [nothing if i is None else self.sources[i] for i in order]
         none = 0 if self.zeros == 0 else None
-        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none)
+        return Cells(sources, (len(sources), *self.shape[1:]), self.budget, none, reads=self._reads)
 
     def take(self, rows: Rows) -> Lazy:
         """Return some rows: of arrays in memory, only these are read."""
@@ -222,6 +237,7 @@ class Cells(Lazy):
 
     def raw(self, cell_bytes: int = _RAW) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield consecutive rows and every model's cells; files are read ahead."""
+        self._reads[0] += 1
         blocks = self._scan(self.step(cell_bytes))
         if not all(source.in_memory for source in self.sources):
             blocks = ahead(blocks)

@@ -44,11 +44,23 @@ def plain(label: object) -> Label:
 
 def sorted_labels(labels: NDArray[Any]) -> list[Label]:
     """Return the distinct labels, sorted as values where possible and as text otherwise."""
+    if labels.dtype.kind in "iubfUS":  # of one type: as many texts as values
+        labels = _unique(labels)
     distinct = {class_text(label): plain(label) for label in labels}
     try:
         return sorted(distinct.values())
     except TypeError:
         return [distinct[text] for text in sorted(distinct)]
+
+
+def _unique(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the distinct labels; of whole numbers close together by counting, not sorting."""
+    if labels.dtype.kind in "iu" and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if high - low < len(labels) and low > -(2**62) and high < 2**62:
+            seen = np.bincount((labels - low).astype(np.int64))
+            return np.asarray(np.flatnonzero(seen) + low, dtype=labels.dtype)
+    return np.unique(labels)
 
 
 def aligned_columns(

@@ -66,7 +66,9 @@ def left_in_place(
     zeros, checksums, spread = 0, [], []
     for i, (name, table) in enumerate(tables.items()):
         order, position = layout.columns[name], alignment.positions[i]
-        same = len(table.values) == n and np.array_equal(position, np.arange(n))
+        same = alignment.ids is None or (
+            len(table.values) == n and np.array_equal(position, np.arange(n))
+        )
         source = Source(
             table,
             None,
@@ -85,12 +87,11 @@ def left_in_place(
         if found is not None:
             assert facts.at_outcome is not None
             at = facts.at_outcome if same else facts.at_outcome[position]
-            u = np.where(here[found.rows], found.weight, 0.0)
-            heard = u > 0
-            total = float(u.sum())
-            losses.append(-float(u[heard] @ at[found.rows][heard]) / total if total else np.nan)
+            losses.append(_mean_loss(at, here, found))
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
-    cells = Cells(sources, (len(tables), n, k), budget, zeros, tuple(checksums), np.array(spread))
+    cells = Cells(
+        sources, (len(tables), n, k), budget, zeros, tuple(checksums), np.array(spread), [1]
+    )
     predictions = Predictions(
         tuple(tables),
         layout.classes,
@@ -101,6 +102,18 @@ def left_in_place(
         np.dtype(np.float32 if narrow else np.float64),
     )
     return predictions, None if found is None else np.array(losses)
+
+
+def _mean_loss(at_outcome: Array, here: NDArray[np.bool_], found: Targets) -> float:
+    """Return a model's mean loss on the labelled rows that it answered, NaN without any."""
+    u, at = found.weight, at_outcome
+    if len(found.rows) < len(here):
+        at, here = at[found.rows], here[found.rows]
+    if not here.all():
+        at, u = at[here], u[here]
+    total = float(u.sum())
+    # A sum of products: a BLAS of several threads would wait for its own on a busy machine.
+    return -float((u * at).sum()) / total if total else float(np.nan)
 
 
 def _settled(source: Source, kind: str | None, budget: int | None) -> Source:

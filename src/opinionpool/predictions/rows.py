@@ -62,7 +62,7 @@ def _by_id(tables: Mapping[str, Table]) -> Alignment:
             union = ids
             found.append(np.arange(len(ids)))
             continue
-        place = _known_places(ids, union, table.where, "the models before it")
+        place = known_places(ids, union, table.where, "the models before it")
         new = place < 0
         common = len(ids) - int(new.sum())
         warn_if_few(common, min(len(ids), len(union)), table.where, "the models before it")
@@ -79,11 +79,12 @@ def _by_id(tables: Mapping[str, Table]) -> Alignment:
 
 def match(ids: Ids, known: Ids, where: str, what: str) -> tuple[int, NDArray[np.bool_]]:
     """Return how many ids are known, and which are new; none in common is an error."""
-    new = _known_places(ids, known, where, what) < 0
+    new = known_places(ids, known, where, what) < 0
     return len(ids) - int(new.sum()), new
 
 
-def _known_places(ids: Ids, known: Ids, where: str, what: str) -> NDArray[np.int64]:
+def known_places(ids: Ids, known: Ids, where: str, what: str) -> NDArray[np.int64]:
+    """Return where each id is among those known, −1 for new; none in common is an error."""
     check_types(ids, known, where, what)
     found = positions_of(ids, known)
     if len(ids) and len(known) and not (found >= 0).any():

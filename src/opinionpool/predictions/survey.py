@@ -123,12 +123,14 @@ class _Numbers:
         self.zeros += own.zeros
         self.spread = max(self.spread, float(own.spread))
         self.checksum = (self.checksum + own.checksum) % (1 << 64)
-        with np.errstate(over="ignore"):
-            like = here & (np.abs(np.exp(own.log_z) - 1) <= SUM_SLACK)
-        self.unlike |= bool((here & ~like).any())
-        self.n_like += int(like.sum())
+        if not own.high > CELL_SLACK:  # as for log-probabilities; else nobody asks
+            with np.errstate(over="ignore"):
+                like = here & (np.abs(np.exp(own.log_z) - 1) <= SUM_SLACK)
+            self.unlike |= bool((here & ~like).any())
+            self.n_like += int(like.sum())
         if self.at_outcome is not None and own.at_outcome is not None:
-            self.at_outcome[rows] = np.where(here, own.at_outcome, 0.0)
+            own.at_outcome[~here] = 0.0
+            self.at_outcome[rows] = own.at_outcome
 
     def kind(self, asked: str) -> str | None:
         """Return what the cells are; None where there is no answer at all."""

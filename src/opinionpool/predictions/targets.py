@@ -14,7 +14,7 @@ from ..rules.evidence import Outcomes
 from .classes import Label, class_numbers, class_text
 from .kinds import SUM_SLACK
 from .labels import RawLabels
-from .rows import check_ids, check_index, match, positions_of, warn_if_few
+from .rows import check_ids, check_index, known_places, warn_if_few
 
 Array = NDArray[np.float64]
 
@@ -107,9 +107,11 @@ def _placed(
     """Return the predictions' row of each label, −1 where there is none, and their count."""
     if raw.ids is not None and ids is not None:
         check_ids(raw.ids, raw.where)
-        common, new = match(raw.ids, ids, raw.where, "the predictions")
-        warn_if_few(common, min(len(raw.ids), len(ids)), raw.where, "the predictions")
-        return positions_of(raw.ids, ids), int(new.sum())
+        place = known_places(raw.ids, ids, raw.where, "the predictions")
+        n_new = int((place < 0).sum())
+        few = min(len(raw.ids), len(ids))
+        warn_if_few(len(place) - n_new, few, raw.where, "the predictions")
+        return place, n_new
     if len(raw.values) != n_rows:
         hint = "; give the labels an 'id' column to match on" if ids is not None else ""
         raise LabelError(

@@ -92,6 +92,7 @@ def logits(parameters: Array) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
     if not isinstance(parameters, Lazy):
         yield slice(0, parameters.shape[1]), list(parameters)
     elif parameters.in_place is not None:
+        parameters.used_in_place()
         yield slice(0, parameters.shape[1]), parameters.in_place
     else:
         yield from parameters.logits()
