@@ -1,12 +1,12 @@
 """The kernels against memory, NumPy, SciPy and torch, in alternating rounds of one process.
 
-    python benchmarks/kernels.py [--rounds 9] [--threads 2] [--scale 1] [--only TEXT] [--json FILE]
+    python -P benchmarks/kernels.py [--rounds 9] [--threads 2] [--scale 1] [--only TEXT]
 
 Every round runs every contestant once, so that a busy machine is busy for all. Printed are
 medians over the rounds of the ratio to a limit that was measured in the same round, with the
 same threads: for applying, reading the M arrays and writing one; for sums, adding the arrays up.
-``--scale 0.1`` takes a tenth of the rows. The first use in a fresh process is measured with an
-empty and with a filled compile cache.
+``--scale 0.1`` takes a tenth of the rows; surveys are of one model after another. The first use
+in a fresh process is measured with an empty and with a filled compile cache.
 """
 
 from __future__ import annotations
@@ -183,6 +183,23 @@ def summing(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
     }
 
 
+def surveying(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
+    """Check every model and find its normalisers and its own losses."""
+    n, k = arrays[0].shape
+    y = np.random.default_rng(1).integers(0, k, n)
+    adding = [memory([x], None, threads) for x in arrays]
+
+    def ours(**options: Any) -> Callable[[], object]:
+        return lambda: [fused.survey(x, y, threads=threads, **options) for x in arrays]
+
+    return "add up", {
+        "add up": lambda: [add() for add in adding],
+        "survey": ours(),
+        "survey, no checksum": ours(checksum=False),
+        "plain kernels": ours(kernels="reference"),
+    }
+
+
 def stacking(m: int, n: int, threads: int) -> tuple[str, Race]:
     """Sum the linear rule's loss over likelihoods that are scaled already."""
     rng = np.random.default_rng(0)
@@ -280,7 +297,7 @@ def main() -> None:
         n = max(1, round(n * options.scale))
         arrays = logits(m, n, k)
         moved = m * n * k * 4
-        for job, extra in ((applying, n * k * 4), (summing, 0)):
+        for job, extra in ((applying, n * k * 4), (summing, 0), (surveying, 0)):
             title = f"{job.__name__}, {size}" + (
                 f", {options.scale:g} of the rows" * (options.scale != 1)
             )

@@ -39,7 +39,7 @@ LAYERS = [
     ["losses", "provenance", "scaling"],
     ["folds", "candidates"],
     ["combine", "fit", "stack", "write_pooled"],
-    ["crossval"],
+    ["crossval", "score_parts"],
     ["compare", "score", "binary"],
     ["threshold"],
     ["explaining"],

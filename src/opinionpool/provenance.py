@@ -20,12 +20,16 @@ def row_counts(
     predictions: Predictions, targets: Targets, evidence: Evidence, w: Array
 ) -> dict[str, int]:
     """Count the rows that were fitted, left out, and touched by a policy."""
-    present = evidence.present
+    present, asked = evidence.present, predictions.present
+    missing = 0
+    if asked is not None:
+        here = asked[:, targets.rows]
+        missing = int((~here.all(axis=0) & here.any(axis=0)).sum())
     return {
         "fitted": evidence.n_rows,
         "unlabelled": targets.n_unlabelled,
         "unpredicted": targets.n_unpredicted,
-        "with_missing": predictions.take(targets.rows).rows_with_missing(),
+        "with_missing": missing,
         "fallback": 0 if present is None else int((~present[w > 0].any(axis=0)).sum()),
     }
 
@@ -35,13 +39,17 @@ def fingerprint(predictions: Predictions, targets: Targets) -> str:
     digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
     outcomes = targets.outcomes
     said: NDArray[Any] = predictions.parameters
-    if isinstance(said, Lazy):
+    lazy = isinstance(said, Lazy)
+    if lazy:
         # Sums over every bit of cells that are not worth being read once more.
         sums = said.checksums if isinstance(said, Cells) else None
         if sums is None:
             return ""
         digest.update(repr(predictions.kinds).encode())
         said = np.array(sums, dtype=np.uint64)
-    for array in (said, targets.rows, outcomes.array, targets.weight):
+    told = [targets.rows, outcomes.array, targets.weight]
+    if lazy and len(targets.rows) == predictions.n_rows:  # every row, in order
+        told.pop(0)
+    for array in (said, *told):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

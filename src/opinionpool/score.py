@@ -15,6 +15,7 @@ from .diagnostics.density_scores import density_scores
 from .diagnostics.scores import ranked_probability_score, scores
 from .errors import InputError, warn
 from .families.floors import raise_floors
+from .families.lazy import Lazy
 from .families.mixture import Mixture
 from .fit import labelled
 from .losses import mean_loss
@@ -24,8 +25,10 @@ from .pool import Pool, load
 from .pooling import evidence_of, warn_of_fallback
 from .predictions import Predictions, Reading, Targets, gather
 from .predictions.columns import Kinds
+from .resources import Memory, checked_threads, memory_budget
 from .rules import LOG, RULES
 from .rules.evidence import Outcomes
+from .score_parts import score_parts
 
 Array = NDArray[np.float64]
 
@@ -43,6 +46,8 @@ def score(
     renormalise: bool = False,
     sample_weight: object = None,
     ordered: bool = False,
+    threads: int | None = None,
+    memory: Memory | None = None,
 ) -> dict[str, Any]:
     """Score every model, and the pool if one is given, against labels.
 
@@ -63,6 +68,10 @@ def score(
     ordered
         Whether the classes have an order, the one they are in: that of the columns, of
         ``classes``, or of the pool. Adds ``rps`` to every score, and ``classes`` to the result.
+    threads, memory
+        As for :func:`opinionpool.fit`. Rows that do not fit into ``memory`` are scored in one
+        pass; ``ece`` and ``brier_split`` are then in bins of nearly equal mass, whose edges are
+        1/512 of the distance to 0 or 1 wide (wider with thousands of classes).
 
     Returns
     -------
@@ -98,16 +107,29 @@ def score(
     reading = Reading(kind, classes, positive, renormalise, named_family(family))
     if pool is not None:
         reading = pool.reading()
-    gathered = gather(predictions, reading, y=y, sample_weight=sample_weight, own_labels=True)
+    gathered = gather(
+        predictions,
+        reading,
+        y=y,
+        sample_weight=sample_weight,
+        own_labels=True,
+        lazily=memory is not None,
+        memory=memory_budget(memory),
+        threads=checked_threads(threads),
+    )
     known, targets = gathered.predictions, labelled(gathered)
     check_kinds(kind, known)
     if pool is None:
         policy = Policy(np.full(known.n_models, resolve_floor(floor, LOG, known)))
     else:
         known, policy = pool.prepared(known), pool.policy
-    rows = known.take(targets.rows)
     if ordered and known.family.columns:
         raise InputError(f"ordered: {known.family.name} predictions have no classes")
+    if isinstance(known.parameters, Lazy):
+        by_parts = score_parts(known, targets, policy, pool, ordered=ordered)
+        _warn_of_infinity(by_parts)
+        return by_parts
+    rows = known.take(targets.rows)
     result: dict[str, Any] = {"models": _model_scores(rows, targets, policy, ordered)}
     if ordered:
         result["classes"] = list(known.classes)
@@ -132,13 +154,17 @@ def score(
             split = decomposition(rule, w, answered, loss)
         result["pool"] = {**own, "rows": rows.n_rows, "decomposition": split}
         result["rows"] = {**pooled.touched, "rows_unlabelled": targets.n_unlabelled}
+    _warn_of_infinity(result)
+    return result
+
+
+def _warn_of_infinity(result: dict[str, Any]) -> None:
     endless = [n for n, own in result["models"].items() if own.get("nll") == np.inf]
     if endless:
         warn(
             f"these models give 0 to what happened in some rows, so their NLL is infinite: "
             f"{', '.join(endless)}; floor=1e-6 makes it finite",
         )
-    return result
 
 
 def given_pool(pool: object) -> Pool | None:

@@ -222,9 +222,7 @@ def test_gaussians_are_written_with_quantiles(tmp_path):
     assert_allclose(found[:, 3], pool.distribution(models).quantile(0.9))
 
 
-@pytest.mark.parametrize(
-    "memory", ["much", "-1GB", "1.2.3GB", ".", 0, True, 2.5, "15MB", b"1GB"]
-)
+@pytest.mark.parametrize("memory", ["much", "-1GB", "1.2.3GB", ".", 0, True, 2.5, "15MB", b"1GB"])
 def test_budgets_that_cannot_be(memory, data):
     models, y = data
     with pytest.raises(op.OpinionPoolError, match="memory"):
@@ -266,3 +264,39 @@ def test_compare_takes_as_many_rows_as_fit(data, tmp_path, monkeypatch):
     ample = op.compare(paths, y, memory="1GB", folds=3, time_limit=None)
     assert ample.notes == whole.notes
     assert ample.recommended == whole.recommended
+
+
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_scores_are_the_same(rule, data, tmp_path):
+    models, y = data
+    models = {name: z.copy() for name, z in models.items()}
+    models["b"][::7] = np.nan
+    models["d"][3, (y[3] + 1) % K] = -np.inf
+    y = y.astype(float)
+    y[5::11] = np.nan
+    pool = op.fit(models, y, rule=rule, floor=1e-4)
+    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
+    for given in ({"pool": pool}, {}):
+        expected = op.score(models, y, ordered=True, **given)
+        found = op.score(paths, y, ordered=True, memory=BUDGET, **given)
+        assert found["rows"] == expected["rows"]
+        assert found["classes"] == expected["classes"]
+        for name, own in {**expected["models"], "pool": expected.get("pool", {})}.items():
+            there = found["pool"] if name == "pool" and own else found["models"].get(name, {})
+            assert set(there) == set(own)
+            for what, value in own.items():
+                if isinstance(value, dict):
+                    near = 1e-9 if what == "decomposition" else 2e-3
+                    assert there[what] == pytest.approx(value, abs=near)
+                else:
+                    assert there[what] == pytest.approx(value, abs=2e-3 if what == "ece" else 1e-9)
+            if own:
+                split = there["brier_split"]
+                assert there["brier"] == pytest.approx(
+                    split["reliability"]
+                    - split["resolution"]
+                    + split["uncertainty"]
+                    + split["within_bin_variance"]
+                    - split["within_bin_covariance"],
+                    abs=1e-12,
+                )

@@ -45,6 +45,8 @@ def score(
             "or the columns of the first file, say which order.",
         ),
     ] = False,
+    threads: o.Threads = None,
+    memory: o.Memory = None,
     reading: o.Reading = o.AS_FOUND,
     talk: Talk = TALK,
 ) -> None:
@@ -72,6 +74,8 @@ def score(
             pool=the_pool,
             floor="veto" if floor is None else o.word_or_number(floor),
             ordered=ordered,
+            threads=threads,
+            memory=memory,
             **reading.keywords(),
         )
     talk.result(result, scores_text(result))

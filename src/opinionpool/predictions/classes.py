@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Label = str | int | float | bool
 
 def class_text(label: object) -> str:
     """Write a class the one way it is compared: 3, 3.0, "3" and "3.0" are the same class."""
+    if type(label) is int:  # most of a hundred thousand, a tenth of the time
+        return str(label)
     if isinstance(label, (bool, np.bool_)):
         return str(bool(label))
     if isinstance(label, (float, np.floating)) and float(label).is_integer():
@@ -138,6 +141,12 @@ def unnamed_classes(
     )
 
 
+def _are_counted(classes: Sequence[object]) -> bool:
+    """Whether classes are the numbers 0…K−1 (and not False and True, which equal two of them)."""
+    counted = range(len(classes))
+    return all(type(c) is int for c in classes) and all(map(eq, classes, counted))
+
+
 def class_numbers(
     labels: NDArray[Any], classes: Sequence[object], where: str, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -145,6 +154,10 @@ def class_numbers(
 
     ``rows`` are what the caller would call the labels' rows.
     """
+    if labels.dtype.kind in "iu" and len(labels) and _are_counted(classes):
+        numbers = labels.astype(np.int64)
+        if numbers.min() >= 0 and numbers.max() < len(classes):
+            return numbers
     number = {class_text(name): i for i, name in enumerate(classes)}
     distinct, inverse = _distinct(labels)
     found = np.array([number.get(class_text(label), -1) for label in distinct], dtype=np.int64)

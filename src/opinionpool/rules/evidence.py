@@ -112,6 +112,8 @@ class Evidence:
 
     def entropy(self) -> float:
         """Return the outcomes' mean entropy, nats per row: no mean loss is less."""
+        if self.outcomes.classes is not None:
+            return 0.0
         some = self.weight > 0  # not 0·(−inf)
         return float(self.outcomes.entropy()[some] @ self.weight[some]) / self.total_weight
 

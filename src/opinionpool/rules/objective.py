@@ -93,7 +93,7 @@ class PooledLoss:
     def sample(self, seed: int) -> PooledLoss:
         """Return the problem on some of the rows, drawn at random and held in memory."""
         n = self.evidence.n_rows
-        size = max(1, n // SAMPLED, min(n // 8, FEWEST))
+        size = max(1, n // SAMPLED, min(n // 16, FEWEST))
         rows = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
         some = self.evidence.take(rows)
         lazy = cast(Lazy, some.parameters)

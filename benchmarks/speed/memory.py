@@ -1,0 +1,74 @@
+"""What merely moving the bytes takes: the limit that everybody is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opinionpool.kernels.arrays import address
+from opinionpool.kernels.jit import carray, jit
+from opinionpool.kernels.passes import emit, weighted_sum
+from opinionpool.kernels.threads import blocks, in_threads
+from opinionpool.kernels.tiles import padded, scratch
+from opinionpool.kernels.vector import pointer
+
+
+@jit
+def _read(base: Any, n: int, like: Any) -> Any:
+    """Add up n cells of each array."""
+    total = like.dtype.type(0)
+    for a in range(len(base)):
+        x = carray(pointer(base[a], like), n)
+        for i in range(n):
+            total += x[i]
+    return total
+
+
+@jit
+def _read_and_write(base: Any, out: Any, v: Any, n: int, like: Any) -> None:
+    """Write the weighted sum of the arrays, cache by cache: as little work as has these bytes."""
+    z, row = scratch(1024, v), scratch(1024, like)
+    zeros = scratch(1024, like)
+    at = np.empty(padded(len(base)), np.uint64)
+    at[:] = zeros.ctypes.data
+    weights = np.zeros(padded(len(base)))
+    weights[: len(base)] = v
+    for low in range(0, n, 1024):
+        size = min(1024, n - low)
+        for a in range(len(base)):
+            at[a] = base[a] + np.uint64(low * like.itemsize)
+        weighted_sum(z, at, weights, size, like)
+        for k in range(size):
+            row[k] = z[k]
+        emit(out[low : low + size], row, size, True)
+
+
+def moving(
+    arrays: Sequence[NDArray[Any]], out: NDArray[Any] | None, threads: int
+) -> Callable[[], None]:
+    """Return what merely reads M arrays (N, K), and writes one if there is somewhere to."""
+    n, k = arrays[0].shape
+    base = np.array([address(x) for x in arrays], np.uint64)
+    like, v = np.empty(0, arrays[0].dtype), np.ones(len(arrays))
+    flat = None if out is None else out.reshape(-1)
+
+    def move(first: int, last: int) -> Any:
+        here = base + np.uint64(first * k * like.itemsize)
+        if flat is None:
+            return _read(here, (last - first) * k, like)
+        return _read_and_write(here, flat[first * k : last * k], v, (last - first) * k, like)
+
+    spans = blocks(n, len(arrays) * k * like.itemsize)
+
+    def run() -> None:
+        in_threads(move, spans, threads)
+
+    return run
+
+
+def reading(arrays: Sequence[NDArray[Any]], threads: int) -> Callable[[], None]:
+    """Return what merely adds up M arrays (N, K)."""
+    return moving(arrays, None, threads)

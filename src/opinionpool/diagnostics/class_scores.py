@@ -1,0 +1,68 @@
+"""Scores of class probabilities from sums over blocks of rows: nothing is kept of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rules.evidence import Outcomes
+from .scores import losses, ranked_probability_score
+from .sketch import ClassCurves, Curve, digits_for
+
+Array = NDArray[np.float64]
+
+#: Bytes that the cells of all classes of one predictor may take.
+CLASS_BYTES = 1 << 24
+
+
+class ClassScores:
+    """What :func:`~opinionpool.diagnostics.scores.scores` says, of rows that come in blocks.
+
+    NLL, Brier score, accuracy and RPS are exact. The calibration error and the parts of the
+    Brier score (which sum to it) are in bins whose edges are cells of
+    :mod:`~opinionpool.diagnostics.sketch`.
+
+    Parameters
+    ----------
+    classes
+        K.
+    ordered
+        Whether to add ``rps``.
+    """
+
+    def __init__(self, classes: int, *, ordered: bool = False) -> None:
+        self.classes, self.ordered = classes, ordered
+        self._top = Curve(digits_for(1, 5, CLASS_BYTES))
+        self._each = ClassCurves(classes, digits_for(classes, 3, CLASS_BYTES))
+        self._sums = np.zeros(5)  # weight, NLL, Brier, right, RPS
+        self.rows = 0
+
+    def add(self, log_p: Array, outcomes: Outcomes, weight: Array) -> None:
+        """Add (n, K) log-probabilities, what happened, and row weights."""
+        if not len(weight):
+            return
+        p, q = np.exp(log_p), outcomes.probabilities(self.classes)
+        top, rows, u = p.argmax(axis=1), np.arange(len(p)), float(weight.sum())
+        sure, right = p[rows, top], q[rows, top]
+        nll = np.where(weight > 0, losses(log_p, outcomes), 0.0)
+        rps = ranked_probability_score(log_p, outcomes, weight) if self.ordered else 0.0
+        brier = float(weight @ ((p - q) ** 2).sum(axis=1))
+        self._sums += (u, float(weight @ nll), brier, float(weight @ right), u * rps)
+        self._top.add(sure, right, weight)
+        self._each.add(p, q, weight)
+        self.rows += len(weight)
+
+    def found(self) -> dict[str, Any]:
+        """Return the scores by name."""
+        u, nll, brier, right, rps = self._sums.tolist()
+        found: dict[str, Any] = {
+            "nll": nll / u,
+            "brier": brier / u,
+            "accuracy": right / u,
+            "ece": self._top.calibration_error(),
+        }
+        if self.ordered:
+            found["rps"] = rps / u
+        return {**found, "brier_split": self._each.brier_split()}
