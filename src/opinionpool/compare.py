@@ -246,6 +246,7 @@ def compare(
                 settings,
                 floor=chosen,
                 resample=candidate.resample,
+                temperature="fit" if candidate.temperature == "fit" else "given",
                 calibrate=None if candidate.learned else settings.calibrate,
             ),
             seed,

@@ -18,9 +18,10 @@ from .explaining.stream import Stream, drawn
 from .fit import labelled
 from .options import Temperature, checked_seed, checked_temperature, is_word
 from .pool import Pool
-from .predictions import gather
+from .predictions import Predictions, gather
 from .predictions.confidence import Scores
 from .provenance import fingerprint
+from .resources import Memory, checked_threads, memory_budget
 from .score import given_pool
 
 FORMAT, VERSION = "opinionpool.explanation", 1
@@ -52,6 +53,7 @@ def explain(
     draws: int = DRAWS,
     level: float = 0.95,
     sample: int | None = None,
+    memory: Memory | None = None,
     seed: int | None = None,
 ) -> dict[str, Any]:
     """Explain a pool on labelled rows: where its gain comes from, and how sure that is.
@@ -87,6 +89,8 @@ def explain(
         their losses are on all rows in any case. None refits on all rows, or where they have
         more than 8 million cells on 20,000, and then reads the rows three times, a block at a
         time. A number of at least as many as there are is all of them.
+    memory
+        As for :func:`opinionpool.fit`: files that would need more are read block by block.
     seed
         As it was for :func:`opinionpool.fit`; also of folds and bootstraps. None is 0.
 
@@ -131,13 +135,16 @@ def explain(
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
+        lazily=True,
+        memory=memory_budget(memory),
+        threads=checked_threads(None),
     )
     targets = labelled(gathered)
     known = pool.prepared(gathered.predictions)
     if ordered and known.family.columns:
         raise InputError(f"ordered: {known.family.name} predictions have no classes")
     price, what = _costs(costs, pool)
-    size = _sampled(sample, known.n_models * known.n_parameters, len(targets.rows))
+    size = _sampled(sample, known, len(targets.rows))
     chosen = None if size is None else drawn(len(targets.rows), size, seed)
     fits = 5.0 * (known.n_models + 1) * known.n_models * known.n_parameters
     slow = pool.settings.floor == "learned" or known.present is not None
@@ -159,7 +166,8 @@ def explain(
     asked = Question(*_temperature(temperature, pool), same, splits, price, what, ordered, z, seed)
     if chosen is None:
         each = np.arange(len(targets.rows)) if cluster is None else cluster
-        answer = exactly.answer(Case(pool, known, targets, each, z, int(draws), seed), asked)
+        case = Case(pool, known.whole(), targets, each, z, int(draws), seed)
+        answer = exactly.answer(case, asked)
     else:
         stream = Stream(pool, known, targets, cluster, z, int(draws), seed)
         answer = streamed.answer(stream, asked, chosen)
@@ -258,10 +266,11 @@ def _temperature(temperature: Temperature | None, pool: Pool) -> tuple[Temperatu
     return asked, remembered is not None and asked == own
 
 
-def _sampled(sample: int | None, width: int, n_rows: int) -> int | None:
+def _sampled(sample: int | None, known: Predictions, n_rows: int) -> int | None:
     """Return on how many rows refits are to be, None for all of them."""
     if sample is None:
-        if width * n_rows <= WHOLE_CELLS:
+        width = known.n_models * known.n_parameters
+        if isinstance(known.parameters, np.ndarray) and width * n_rows <= WHOLE_CELLS:
             return None
         sample = min(SAMPLE_ROWS, max(_LEAST_ROWS, SAMPLE_CELLS // width))
     elif isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:

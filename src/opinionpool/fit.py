@@ -206,6 +206,7 @@ def fit(
         confidence=confidence_setting(confidence, chosen),
         calibrate=checked_word("calibrate", calibrate, "temperature"),
         scaling=checked_word("scaling", scaling, "vector"),
+        temperature="fit" if is_word(temperature, "fit") else "given",
     )
     return fit_gathered(
         gathered,

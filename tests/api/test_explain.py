@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -423,6 +424,8 @@ def test_bootstraps_of_refits_are_not_intervals_of_other_weights():
 def test_a_temperature_that_is_not_remembered_is_said():
     models, y = outputs(n=100)
     pool = op.fit(models, y, temperature=0.7)
+    # As one that was saved before it was remembered.
+    pool = replace(pool, settings=replace(pool.settings, temperature=None))
     with pytest.warns(op.OpinionPoolWarning, match="temperature= or seed="):
         op.explain(pool, models, y, **QUICK)
     told = op.explain(pool, models, y, temperature=0.7, **QUICK)

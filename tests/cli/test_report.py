@@ -30,6 +30,7 @@ OPTIONS = [
     (["--costs", "a=1,b=2,c=3"], {"costs": {"a": 1, "b": 2, "c": 3}}),
     (["--ordered", "--temperature", "fit"], {"ordered": True, "temperature": "fit"}),
     (["--group", "site", "--seed", "2"], {"groups": "site", "seed": 2}),
+    (["--sample", "20", "--memory", "1GB"], {"sample": 20, "memory": "1GB"}),
 ]
 
 

@@ -56,5 +56,5 @@ def test_a_pair_by_hand():
 
 
 def test_where_there_are_no_pairs_it_says_why():
-    assert "Heskes" in pair_figures(LINEAR, W, evidence_kind("hard"), 0.1)["reason"]
-    assert "infinitely apart" in pair_figures(LOG, W, evidence_kind("vetoes"), 0.1)["reason"]
+    assert "Heskes" in pair_figures(LINEAR, np.eye(3), 0.0, 0.1)["reason"]
+    assert "infinitely apart" in pair_figures(LOG, np.diag([1.0, np.inf]), 0.0, 0.1)["reason"]

@@ -5,7 +5,7 @@ import pytest
 
 from opinionpool.diagnostics.duplicates import clustered_order, near_duplicates
 from opinionpool.diagnostics.pareto import Fitted, all_sets, front, greedy_path
-from opinionpool.diagnostics.patterns import presence_patterns
+from opinionpool.diagnostics.patterns import Patterns
 from opinionpool.diagnostics.worst_rows import highest
 
 
@@ -32,14 +32,38 @@ def test_like_is_put_by_like():
     assert sorted(clustered_order(far)) == list(range(5))
 
 
-def test_patterns_are_counted():
-    present = np.array([[1, 1, 0, 1, 1], [1, 0, 1, 0, 1]], dtype=bool)
-    patterns = presence_patterns(present)
-    assert [(p.tolist(), rows.tolist()) for p, rows in patterns] == [
-        ([True, False], [1, 3]),
-        ([True, True], [0, 4]),
-        ([False, True], [2]),
+PRESENT = np.array([[1, 1, 0, 1, 1], [1, 0, 1, 0, 1]], dtype=bool)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_patterns_are_counted_block_by_block(size):
+    patterns, weight = Patterns(2), np.array([1.0, 2.0, 1.0, 1.0, 3.0])
+    for first in range(0, 5, size):
+        rows = slice(first, first + size)
+        patterns.add(PRESENT[:, rows], weight[rows], 10 * weight[rows])
+    found = [(p.present.tolist(), p.rows, p.weight, p.loss) for p in patterns.frequent()]
+    assert found == [
+        ([True, False], 2, 3.0, 30.0),
+        ([True, True], 2, 4.0, 40.0),
+        ([False, True], 1, 1.0, 10.0),
     ]
+    assert patterns.short == 0
+
+
+def test_rare_patterns_are_forgotten_and_it_is_said_how_many_rows_that_may_be():
+    rng = np.random.default_rng(0)
+    present = rng.random((8, 4000)) < 0.5
+    present[:, ::2] = present[:, :1]  # half of the rows are alike
+    patterns = Patterns(8, most=40)
+    for first in range(0, 4000, 50):
+        here = present[:, first : first + 50]
+        patterns.add(here, np.ones(50), np.ones(50))
+    most = patterns.frequent()[0]
+    true = int((present == present[:, :1]).all(axis=0).sum())
+    assert (most.present == present[:, 0]).all()
+    assert true - patterns.short <= most.rows <= true
+    assert len(patterns.frequent()) <= 40 + 50
+    assert patterns.short > 0
 
 
 def fitted(models, loss):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import KINDS, evidence_kind, log_softmax
 from tolerance import tolerance, ulps
 
-from opinionpool.kernels import fused
+from opinionpool.kernels import fused, reference
 from opinionpool.kernels.status import IMPOSSIBLE, INVALID, RULED_OUT, UNANSWERED
 from opinionpool.rules import LINEAR, LOG
 
@@ -161,3 +161,14 @@ def test_no_rows_are_no_loss():
     sums = fused.log_sums([np.zeros((0, 3))] * 2, np.ones(2), np.zeros(0, int), **PLAIN)
     assert (sums.value, sums.status.shape) == (0.0, (0,))
     assert_array_equal(sums.curvature, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 300_000), (3, 50_000), (20, 2000), (140, 40), (2, 0)])
+def test_a_product_in_pieces_is_the_product(m, n):
+    """Of one piece, of several, of a last one that is shorter; of many models; of nothing."""
+    a, b = np.random.default_rng(0).normal(size=(2, m, n))
+    exact = np.asarray(a, np.longdouble) @ np.asarray(b, np.longdouble).T
+    size = np.sqrt(np.outer((a**2).sum(axis=1), (b**2).sum(axis=1)))  # Cauchy and Schwarz
+    assert (np.abs(reference.gram(a, b) - exact) <= ulps(F8, 8) * size).all()
+    square = reference.gram(a, a)
+    assert_array_equal(square, square.T)

@@ -6,7 +6,7 @@ from kernels.cases import needs_numba
 from numpy.testing import assert_array_equal
 from tolerance import ulps
 
-from opinionpool.kernels import passes, vector
+from opinionpool.kernels import passes, powers
 from opinionpool.kernels.jit import jit
 
 pytestmark = needs_numba
@@ -15,13 +15,13 @@ pytestmark = needs_numba
 @jit
 def _exp(t, out, narrow):
     for i in range(len(t)):
-        out[i] = vector.exponential(t[i], narrow)
+        out[i] = powers.exponential(t[i], narrow)
 
 
 @jit
 def _log(x, out):
     for i in range(len(x)):
-        out[i] = vector.logarithm(x[i])
+        out[i] = powers.logarithm(x[i])
 
 
 @pytest.mark.parametrize(("narrow", "limit"), [(True, 1.2e-12), (False, ulps(np.float64, 1))])

@@ -50,8 +50,8 @@ def report(
         str | None,
         Parameter(
             group=o.POOLING,
-            help="For refits: 'fit', or the temperature that the pool was given; without it, 1 "
-            "counts as given and anything else as fitted.",
+            help="For refits: 'fit', or the temperature that the pool was given; without it what "
+            "the pool remembers, else 1 counts as given and anything else as fitted.",
         ),
     ] = None,
     folds: Annotated[
@@ -81,6 +81,16 @@ def report(
             help="How many bootstraps show how far the weights move; 0 for none.",
         ),
     ] = DRAWS,
+    sample: Annotated[
+        int | None,
+        Parameter(
+            group=o.POOLING,
+            converter=o.whole,
+            help="On how many rows pools are refitted, drawn at random; without it on all, or on "
+            "20,000 where there are many. Losses are on all rows in any case.",
+        ),
+    ] = None,
+    memory: o.Memory = None,
     seed: o.Seed = None,
     format: Annotated[
         str | None,
@@ -121,6 +131,8 @@ def report(
             groups=group,
             time=time,
             draws=draws,
+            sample=sample,
+            memory=memory,
             seed=seed,
         )
         page = explanation_html(found, apply_to=str(pool)) if shape == "html" else ""

@@ -57,6 +57,14 @@ def pair_shares(w: Array, evidence: Evidence) -> Array:
     if evidence.attendance is None:
         ww = w[chosen, None] * w[chosen]
         found = 0.25 * ww * some.family.mean_divergences(some.parameters, some.weight)
+    elif evidence.confidence is None or evidence.gamma == 0:
+        # Σ u w̃_α w̃_β J_αβ = w_α w_β Σ (u/S²) m_α m_β J_αβ: the even case with other row weights.
+        assert some.present is not None
+        here, mass = some.present.astype(np.float64), w[chosen] @ some.present
+        u = np.where(mass > 0, some.weight / np.where(mass > 0, mass, 1.0) ** 2, 0.0)
+        J = some.family.mean_divergences(some.parameters, u, some.present)
+        both = (here * u) @ here.T / evidence.total_weight
+        found = 0.25 * (w[chosen, None] * w[chosen]) * np.where(both > 0, both * J, 0.0)
     else:
         found = _uneven(w[chosen], some)
     share[np.ix_(chosen, chosen)] = found
@@ -77,13 +85,13 @@ def asymmetry(w: Array, rule: AnyRule, evidence: Evidence) -> float:
     return total
 
 
-def pair_figures(rule: AnyRule, w: Array, evidence: Evidence, ambiguity: float) -> dict[str, Any]:
-    """Return the split of a log pool's ambiguity by pairs; a reason where there is none."""
+def pair_figures(rule: AnyRule, pairs: Array, odd: float, ambiguity: float) -> dict[str, Any]:
+    """Return the split of a log pool's ambiguity by pairs; a reason where there is none.
+
+    ``pairs`` are :func:`pair_shares`, ``odd`` is the :func:`asymmetry`.
+    """
     if rule is not LOG:
         return {"reason": "only a log pool's ambiguity is a sum over pairs (Heskes, eq. 4)"}
-    with np.errstate(invalid="ignore"):
-        pairs = pair_shares(w, evidence)
-        odd = asymmetry(w, rule, evidence)
     if not (np.isfinite(pairs).all() and np.isfinite(odd)):
         return {"reason": "models that give 0 to what others think possible are infinitely apart"}
     return {

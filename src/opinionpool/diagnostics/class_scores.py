@@ -30,14 +30,29 @@ class ClassScores:
         K.
     ordered
         Whether to add ``rps``.
+    digits, class_digits
+        Of the cells of the top class, and of every class against the rest; None for as many as
+        fit into a few megabytes.
     """
 
-    def __init__(self, classes: int, *, ordered: bool = False) -> None:
+    def __init__(
+        self,
+        classes: int,
+        *,
+        ordered: bool = False,
+        digits: int | None = None,
+        class_digits: int | None = None,
+    ) -> None:
         self.classes, self.ordered = classes, ordered
-        self._top = Curve(digits_for(1, 5, CLASS_BYTES))
-        self._each = ClassCurves(classes, digits_for(classes, 3, CLASS_BYTES))
+        self.top = Curve(digits or digits_for(1, 5, CLASS_BYTES))
+        self.each = ClassCurves(classes, class_digits or digits_for(classes, 3, CLASS_BYTES))
         self._sums = np.zeros(5)  # weight, NLL, Brier, right, RPS
         self.rows = 0
+
+    @property
+    def weight(self) -> float:
+        """Total weight of the rows."""
+        return float(self._sums[0])
 
     def add(self, log_p: Array, outcomes: Outcomes, weight: Array) -> None:
         """Add (n, K) log-probabilities, what happened, and row weights."""
@@ -50,8 +65,8 @@ class ClassScores:
         rps = ranked_probability_score(log_p, outcomes, weight) if self.ordered else 0.0
         brier = float(weight @ ((p - q) ** 2).sum(axis=1))
         self._sums += (u, float(weight @ nll), brier, float(weight @ right), u * rps)
-        self._top.add(sure, right, weight)
-        self._each.add(p, q, weight)
+        self.top.add(sure, right, weight)
+        self.each.add(p, q, weight)
         self.rows += len(weight)
 
     def found(self) -> dict[str, Any]:
@@ -61,8 +76,8 @@ class ClassScores:
             "nll": nll / u,
             "brier": brier / u,
             "accuracy": right / u,
-            "ece": self._top.calibration_error(),
+            "ece": self.top.calibration_error(),
         }
         if self.ordered:
             found["rps"] = rps / u
-        return {**found, "brier_split": self._each.brier_split()}
+        return {**found, "brier_split": self.each.brier_split()}

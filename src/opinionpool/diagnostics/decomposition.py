@@ -26,10 +26,13 @@ def decomposition(
     untempered = average - spread
     if np.isinf(average):
         # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
-        untempered = sum(
-            float(part.weight @ rule.row_losses(weights, 1.0, part, closure=False))
-            for part in evidence.parts()
-        ) / evidence.total_weight
+        untempered = (
+            sum(
+                float(part.weight @ rule.row_losses(weights, 1.0, part, closure=False))
+                for part in evidence.parts()
+            )
+            / evidence.total_weight
+        )
     return split(average, untempered, loss)
 
 

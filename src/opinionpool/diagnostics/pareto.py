@@ -31,7 +31,7 @@ class Fitted:
     temperature
         T of the pool.
     rows
-        (N,) losses.
+        (N,) losses, None where they were never all in memory.
     loss
         Their weighted mean, nats per row.
     """
@@ -39,7 +39,7 @@ class Fitted:
     models: Models
     weights: Array
     temperature: float
-    rows: Array
+    rows: Array | None
     loss: float
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..solvers.feasible import FeasibleSet
 from ..solvers.quadratic import RIDGE, solve
+from .paired import Clusters
 
 Array = NDArray[np.float64]
 
@@ -34,11 +35,15 @@ class Estimate:
         (G,) weights over T, of groups of identical models.
     scores
         (C, G) gradients of clusters of rows (or single rows), each the sum of its rows' ``u s``
-        less ``u`` times the mean, over the total weight: their sum is 0.
+        less ``u`` times the mean, over the total weight: their sum is 0. Where clusters are
+        many, of random groups of them.
     gradient, curvature
         Of the (penalised) objective at ``v``.
     feasible
         Where v lives.
+    moments, clusters
+        (G, G) the sum of clusters' ``score scoreᵀ``, and how many clusters there are; None for
+        those of ``scores``.
     """
 
     v: Array
@@ -46,6 +51,18 @@ class Estimate:
     gradient: Array
     curvature: Array
     feasible: FeasibleSet
+    moments: Array | None = None
+    clusters: int | None = None
+
+    @property
+    def n(self) -> int:
+        """How many independent clusters there are."""
+        return len(self.scores) if self.clusters is None else self.clusters
+
+    @property
+    def spread(self) -> Array:
+        """Σ, the covariance of the mean gradient without its factor n/(n − 1)."""
+        return np.asarray(self.scores.T @ self.scores if self.moments is None else self.moments)
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -53,24 +70,59 @@ class Estimate:
         return np.asarray(self.v > 1e-9 * self.v.sum())
 
 
-def cluster_scores(scores: Array, weight: Array, cluster: NDArray[np.int64]) -> Array:
-    """Return what :attr:`Estimate.scores` is, from row gradients (N, G)."""
-    total = weight.sum()
-    centred = (scores - weight @ scores / total) * (weight / total)[:, None]
-    codes = np.unique(cluster, return_inverse=True)[1]
-    if codes.max() + 1 == len(scores):
-        return np.asarray(centred)
-    found = np.zeros((codes.max() + 1, scores.shape[1]))
-    np.add.at(found, codes, centred)
-    return found
+class Scores:
+    """Row gradients, summed over blocks of rows into what an :class:`Estimate` needs of them.
+
+    Parameters
+    ----------
+    columns
+        How many weights there are.
+    clusters
+        Which rows are one draw.
+    """
+
+    def __init__(self, columns: int, clusters: Clusters) -> None:
+        self.clusters = clusters
+        self._n = clusters.groups(columns)
+        self._by_group, self._weight = np.zeros((self._n, columns)), np.zeros(self._n)
+        self._moments = np.zeros((columns, columns))  # Σ u² s sᵀ
+        self._crossed, self._squares = np.zeros(columns), 0.0  # Σ u² s, Σ u²
+        self._origin: Array | None = None
+
+    def add(self, scores: Array, weight: Array, codes: NDArray[np.int64]) -> None:
+        """Add rows: gradients (n, M), weights and clusters (n,)."""
+        if self._origin is None:
+            # Deviations from about the mean: sums of squares would cancel.
+            self._origin = np.asarray(weight @ scores / weight.sum())
+        s = scores - self._origin
+        us = s * weight[:, None]
+        group = self.clusters.group(codes, self._n)
+        self._weight += np.bincount(group, weight, minlength=self._n)
+        for column in range(s.shape[1]):
+            self._by_group[:, column] += np.bincount(group, us[:, column], minlength=self._n)
+        self._moments += us.T @ us
+        self._crossed += weight @ us
+        self._squares += float(weight @ weight)
+
+    def found(self) -> tuple[Array, Array, int]:
+        """Return :class:`Estimate`'s ``scores``, ``moments`` and ``clusters``."""
+        total = self._weight.sum()
+        mean = self._by_group.sum(axis=0) / total
+        grouped = (self._by_group - np.outer(self._weight, mean)) / total
+        moments = grouped.T @ grouped
+        if self.clusters.by_row:  # groups or none, rows are what is independent
+            cross = np.outer(mean, self._crossed)
+            moments = self._moments - cross - cross.T + self._squares * np.outer(mean, mean)
+            moments = moments / total**2
+        return grouped, np.asarray(moments), self.clusters.count
 
 
 def sandwich(estimate: Estimate) -> tuple[Array | None, str | None]:
     """Return the covariance (G, G) of v, and why it is not to be trusted, None where it is."""
-    v, H, S = estimate.v, estimate.curvature, estimate.scores
+    v, H, n = estimate.v, estimate.curvature, estimate.n
     if estimate.feasible.at_cap(v):
         return None, "the temperature stopped at its limit"
-    if len(S) < 2:
+    if n < 2:
         return None, "there is only one independent row"
     active = np.flatnonzero(estimate.active)
     B = np.zeros((len(v), len(active)))
@@ -86,14 +138,13 @@ def sandwich(estimate: Estimate) -> tuple[Array | None, str | None]:
         if spectrum[0] <= _FLAT * spectrum[-1]:
             return None, "some weights can be exchanged for others without changing the loss"
         bread = B @ np.linalg.inv(inner) @ B.T
-        n = len(S)
-        V = bread @ (S.T @ S * (n / (n - 1))) @ bread
+        V = bread @ (estimate.spread * (n / (n - 1))) @ bread
     return V, _boundary(estimate, V)
 
 
 def _boundary(estimate: Estimate, V: Array) -> str | None:
     """Say whether the optimum is too near the boundary for a normal approximation."""
-    v, g, S = estimate.v, estimate.gradient, estimate.scores
+    v, g = estimate.v, estimate.gradient
     active = estimate.active
     if (v[active] < NEAR * np.sqrt(np.diag(V)[active])).any() and active.sum() > 1:
         return "a weight is within two standard errors of 0"
@@ -101,8 +152,8 @@ def _boundary(estimate: Estimate, V: Array) -> str | None:
         return None
     w = v / v.sum()
     multiplier = 0.0 if estimate.feasible.capped else float(w @ g)
-    against = S if estimate.feasible.capped else S - (S @ w)[:, None]
-    noise = np.sqrt((against**2).sum(axis=0))
+    against = np.eye(len(v)) - (0.0 if estimate.feasible.capped else w[:, None])
+    noise = np.sqrt(np.maximum(np.diag(against.T @ estimate.spread @ against), 0.0))
     if (g - multiplier < NEAR * noise)[~active].any():
         return "a model without weight might as well have some"
     return None
@@ -119,7 +170,8 @@ def one_step_draws(estimate: Estimate, draws: int, seed: int) -> Array:
     """Return v on bootstraps of the clusters, (≤ draws, G), by one constrained Newton step each.
 
     The gradient is that of the drawn rows, the curvature that of all: the objective's quadratic
-    model, minimised over the feasible set, so that weights reach 0 as they do on real refits.
+    model, minimised over the feasible set, so that weights reach 0 as they do on real refits
+    (the score bootstrap of Kline & Santos 2012, *Journal of Econometric Methods* 1).
     """
     rng = np.random.default_rng(seed)
     v, S, feasible = estimate.v, estimate.scores, estimate.feasible

@@ -14,7 +14,7 @@ from ..diagnostics.reliability import histogram, pit_of_classes, reliability_cur
 from ..diagnostics.scores import ranked_probability_score, scores
 from ..families.mixture import Mixture
 from ..rules import LOG
-from ..rules.evidence import Outcomes
+from ..rules.evidence import Evidence, Outcomes
 from ..rules.objective import PooledLoss
 from ..solvers.feasible import SHARPEST, FeasibleSet
 from ..solvers.newton import minimise
@@ -86,6 +86,20 @@ def _class_figures(
     return found
 
 
+def alone(case: Case, own: Array, here: NDArray[np.bool_]) -> Evidence:
+    """Return the evidence of one predictor, parameters (n, P) of the rows it answered."""
+    e = case.evidence
+    return replace(
+        e,
+        parameters=own[None],
+        outcomes=e.outcomes if here.all() else e.outcomes.take(here),
+        weight=e.weight[here],
+        present=None,
+        fallback=None,
+        confidence=None,
+    )
+
+
 def _own_temperature(
     case: Case, own: Array, here: NDArray[np.bool_], outcomes: Outcomes
 ) -> dict[str, float] | None:
@@ -93,15 +107,13 @@ def _own_temperature(
     happened = case.evidence.family.log_likelihood(own, outcomes)
     if not np.isfinite(happened).all():
         return None
-    alone = replace(
-        case.evidence.take(here),
-        parameters=own[None],
-        present=None,
-        fallback=None,
-        confidence=None,
-    )
     # Shrunk towards 1 as a pool's is: else a model that is right on every row has none.
-    problem = PooledLoss(LOG, alone, 1.0)
-    beta = float(minimise(problem, FeasibleSet(1, SHARPEST, capped=True)).v[0])
+    beta, problem = best_beta(alone(case, own, here), 1.0)
     after = problem.loss(np.array([beta]))
     return {"temperature": 1 / beta if beta > 0 else float("inf"), "nll": after}
+
+
+def best_beta(evidence: Evidence, scale: float) -> tuple[float, PooledLoss]:
+    """Return the best inverse temperature of one predictor, and its loss as a function of that."""
+    problem = PooledLoss(LOG, evidence, scale)
+    return float(minimise(problem, FeasibleSet(1, SHARPEST, capped=True)).v[0]), problem

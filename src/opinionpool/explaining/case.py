@@ -1,4 +1,4 @@
-"""What is to be explained: a pool and the labelled rows to explain it on."""
+"""What is to be explained: a pool and the labelled rows to explain it on, or a block of them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Case:
         Normal quantile of the intervals.
     draws, seed
         Of bootstraps.
+    numbers
+        (n,) what the labelled rows are called, None for their numbers in ``targets``.
     """
 
     pool: Pool
@@ -48,6 +50,7 @@ class Case:
     z: float
     draws: int
     seed: int
+    numbers: NDArray[np.int64] | None = None
 
     @property
     def rule(self) -> AnyRule:
@@ -67,7 +70,9 @@ class Case:
     @cached_property
     def rows(self) -> Predictions:
         """The labelled rows alone."""
-        return self.known.take(self.targets.rows)
+        rows = self.targets.rows
+        every = np.array_equal(rows, np.arange(self.known.n_rows))
+        return self.known if every else self.known.take(rows)
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -85,6 +90,17 @@ class Case:
         return losses_of(self.pooled, self.targets)
 
     @cached_property
+    def own_losses(self) -> Array:
+        """Each model's loss in each row, (M, n): 0 where it is absent."""
+        return -self.evidence.log_likelihood()
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which model answered which labelled row, (M, n)."""
+        present = self.rows.present
+        return np.ones((len(self.names), len(self.weight)), bool) if present is None else present
+
+    @cached_property
     def model_losses(self) -> Array:
         """Each model's mean loss on the rows it answered, (M,)."""
         return model_losses(self.evidence)
@@ -97,28 +113,22 @@ class Case:
             return np.ones(len(self.weight), dtype=bool)
         return np.asarray(present[self.pool.weights > 0].any(axis=0))
 
-    @cached_property
-    def divergence(self) -> Array:
-        """Mean symmetric divergence J of each pair of models, (M, M)."""
-        e = self.evidence
-        with np.errstate(invalid="ignore"):
-            found = e.family.mean_divergences(e.parameters, e.weight, e.present)
-        found = np.where(np.isnan(found), np.inf, found)
-        np.fill_diagonal(found, 0.0)
-        return found
-
     def mean(self, rows: Array) -> float:
         """Return the mean of losses (n,) over the weighted rows."""
         return float(self.weight @ rows / self.weight.sum())
 
     def gain(self, other: Array, own: Array) -> dict[str, Any]:
         """Return how much lower ``own`` losses are than others', with error and interval."""
-        d, error = paired_difference(other, own, self.weight, self.cluster)
-        return {
-            "gain": d,
-            "standard_error": error,
-            "interval": [d - self.z * error, d + self.z * error],
-        }
+        return interval(*paired_difference(other, own, self.weight, self.cluster), self.z)
+
+
+def interval(gain: float, error: float, z: float) -> dict[str, Any]:
+    """Return a gain with its standard error and interval."""
+    return {
+        "gain": gain,
+        "standard_error": error,
+        "interval": [gain - z * error, gain + z * error],
+    }
 
 
 def losses_of(pooled: Pooled, targets: Targets) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,41 +19,74 @@ from .refits import Refits
 Array = NDArray[np.float64]
 
 
-def contributions(case: Case, refits: Refits, folds: list[Split] | str) -> dict[str, Any]:
-    """Return what each model's absence costs, refitted, on these rows and out of fold.
+class Pools(Protocol):
+    """Pools of some of the models, and what they gain over each other."""
 
-    ``folds`` may be the reason why there are none.
-    """
+    reasons: dict[Models, str]
+
+    @property
+    def everyone(self) -> Models:
+        """All models."""
+        ...
+
+    def some(self, models: Models) -> Fitted | None:
+        """Return the pool of some models; None where there is none, with a reason."""
+        ...
+
+    def done(self) -> list[Fitted]:
+        """Return all that were fitted so far."""
+        ...
+
+    def gain(self, other: Fitted, own: Fitted) -> dict[str, Any]:
+        """Return how much lower the losses of ``own`` are, with error and interval."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """(n,) losses on test folds, NaN where untested, by models; or why there are none."""
+
+    case: Case
+    losses: dict[Models, Array] | None
+    reason: str | None
+
+
+def contributions(
+    case: Case, pools: Pools, held_out: HeldOut, model_losses: Array
+) -> dict[str, Any]:
+    """Return what each model's absence costs, refitted, on these rows and out of fold."""
     m = len(case.names)
-    everyone = refits.some(refits.everyone)
+    everyone = pools.some(pools.everyone)
     if everyone is None:
-        return {"reason": refits.reasons[refits.everyone], "models": []}
-    held_out, why = _out_of_fold(case, refits, folds)
+        return {"reason": pools.reasons[pools.everyone], "models": []}
+    tested = held_out.losses
     models = []
     for i, name in enumerate(case.names):
-        others = _without(i, m)
-        without = refits.some(others) if others else None
+        others = without_one(i, m)
+        without = pools.some(others) if others else None
         entry: dict[str, Any] = {
             "model": name,
             "weight": float(case.pool.weights[i]),
-            "loss_alone": float(case.model_losses[i]),
+            "loss_alone": float(model_losses[i]),
             "left_out": None,
             "held_out": None,
             "reason": None,
         }
         if without is None:
-            entry["reason"] = "nobody else is left" if m == 1 else refits.reasons[others]
+            entry["reason"] = "nobody else is left" if m == 1 else pools.reasons[others]
         else:
-            rise = case.gain(without.rows, everyone.rows)
+            rise = pools.gain(without, everyone)
             entry["left_out"] = {"loss": without.loss, "rise": rise.pop("gain"), **rise}
-        if held_out is not None and others in held_out:
-            entry["held_out"] = _rise(case, held_out[others], held_out[refits.everyone])
+        if tested is not None and others in tested:
+            entry["held_out"] = _rise(held_out.case, tested[others], tested[pools.everyone])
         models.append(entry)
     return {
         "reason": None,
         "loss": everyone.loss,
         "models": models,
-        "held_out": {"reason": why} if held_out is None else _headline(case, held_out, refits),
+        "held_out": {"reason": held_out.reason}
+        if tested is None
+        else _headline(held_out.case, tested[pools.everyone]),
     }
 
 
@@ -67,8 +101,7 @@ def _rise(case: Case, without: Array, everyone: Array) -> dict[str, Any]:
     }
 
 
-def _headline(case: Case, held_out: dict[Models, Array], refits: Refits) -> dict[str, Any]:
-    rows = held_out[refits.everyone]
+def _headline(case: Case, rows: Array) -> dict[str, Any]:
     tested = ~np.isnan(rows)
     return {
         "reason": None,
@@ -77,14 +110,12 @@ def _headline(case: Case, held_out: dict[Models, Array], refits: Refits) -> dict
     }
 
 
-def _out_of_fold(
-    case: Case, refits: Refits, folds: list[Split] | str
-) -> tuple[dict[Models, Array] | None, str | None]:
-    """Return (n,) losses on test folds of the pool and of each pool without a model."""
+def out_of_fold(case: Case, refits: Refits, folds: list[Split] | str) -> HeldOut:
+    """Refit the pool, and each without a model, on training folds; ``folds`` may be a reason."""
     if isinstance(folds, str):
-        return None, folds
+        return HeldOut(case, None, folds)
     m = len(case.names)
-    sets = [refits.everyone, *(s for i in range(m) if (s := _without(i, m)))]
+    sets = [refits.everyone, *(s for i in range(m) if (s := without_one(i, m)))]
     found: dict[Models, Array] = {}
     for models in sets:
         rows = np.full(len(case.weight), np.nan)
@@ -94,24 +125,33 @@ def _out_of_fold(
                 rows[test] = refits.losses(pool, models, case.targets.take(test))
         except OpinionPoolError as error:
             if models == refits.everyone:
-                return None, str(error)
+                return HeldOut(case, None, str(error))
             continue
         found[models] = rows
-    return found, None
+    return HeldOut(case, found, None)
 
 
-def _without(i: int, m: int) -> Models:
+def without_one(i: int, m: int) -> Models:
+    """Return all models but one."""
     return tuple(a for a in range(m) if a != i)
 
 
-def additions(case: Case, refits: Refits) -> dict[str, Any]:
-    """Return the models in the order in which they help most, each with its marginal gain."""
+def addition_path(case: Case, refits: Refits) -> list[Models]:
+    """Return the sets of models on the way from the best one, the most helpful added next."""
     singles = [f for i in refits.everyone if (f := refits.some((i,))) is not None]
     if not singles:
+        return []
+    return [f.models for f in greedy_path(refits.some, singles, lambda now: _promise(case, now))]
+
+
+def additions(case: Case, pools: Pools, path: list[Models]) -> dict[str, Any]:
+    """Return the models in the order in which they help most, each with its marginal gain."""
+    if not path:
         return {"reason": "no model can be a pool by itself", "steps": []}
-    path = greedy_path(refits.some, singles, lambda now: _promise(case, now))
     steps, before = [], None
-    for now in path:
+    for models in path:
+        now = pools.some(models)
+        assert now is not None
         (new,) = set(now.models) - set(before.models if before else ())
         step: dict[str, Any] = {
             "model": case.names[new],
@@ -122,7 +162,7 @@ def additions(case: Case, refits: Refits) -> dict[str, Any]:
             **_pool_of(case, now),
         }
         if before is not None:
-            step |= case.gain(before.rows, now.rows)
+            step |= pools.gain(before, now)
         steps.append(step)
         before = now
     return {"reason": None, "steps": steps}
@@ -142,14 +182,14 @@ def _promise(case: Case, now: Fitted) -> Array:
     return np.asarray(-np.where(np.isnan(slope), np.inf, slope))
 
 
-def pareto(case: Case, refits: Refits, cost: Array, what: str) -> dict[str, Any]:
+def pareto(case: Case, pools: Pools, cost: Array, what: str) -> dict[str, Any]:
     """Return the pools that no other one that was tried beats in both cost and loss."""
     m = len(case.names)
     exhaustive = 2**m - 1 <= ALL_SETS
     if exhaustive:
         for models in all_sets(m):
-            refits.some(models)
-    tried = refits.done()
+            pools.some(models)
+    tried = pools.done()
     points = [{"cost": c, "loss": f.loss, **_pool_of(case, f)} for f, c in front(tried, cost)]
     return {
         "cost": what,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +36,14 @@ class Refits:
         ``"fit"`` or the temperature that the pool was given.
     seed
         As it was for :func:`opinionpool.fit`.
+    share
+        Which share of all rows, by weight, these are: the penalty per row is that of all.
     """
 
-    def __init__(self, case: Case, temperature: Temperature, seed: int) -> None:
+    def __init__(self, case: Case, temperature: Temperature, seed: int, share: float = 1.0) -> None:
         pool = case.pool
         self.case, self.temperature, self.seed = case, temperature, seed
-        self.scale = penalty_scale(pool.settings.penalty)
+        self.scale = share * penalty_scale(pool.settings.penalty)
         floor = pool.settings.floor
         if floor == "auto" and pool.floors.any():
             floor = float(pool.floors.max())
@@ -50,12 +53,21 @@ class Refits:
             floor = "auto"
         self.settings = replace(pool.settings, floor=floor)
         self.reasons: dict[Models, str] = {}
+        self.pools: dict[Models, Pool] = {}
         self._done: dict[Models, Fitted | None] = {}
 
     @property
     def everyone(self) -> Models:
         """All models."""
         return tuple(range(len(self.case.names)))
+
+    def adopt(self, pool: Pool) -> None:
+        """Take a pool of all models for their refit."""
+        rows = self.losses(pool, self.everyone, self.case.targets)
+        self.pools[self.everyone] = pool
+        self._done[self.everyone] = Fitted(
+            self.everyone, pool.weights, pool.temperature, rows, self.case.mean(rows)
+        )
 
     def some(self, models: Models) -> Fitted | None:
         """Return the pool of some models on all rows; None where there is none, with a reason."""
@@ -66,6 +78,12 @@ class Refits:
     def done(self) -> list[Fitted]:
         """Return all that were fitted so far."""
         return [f for f in self._done.values() if f is not None]
+
+    def gain(self, other: Fitted, own: Fitted) -> dict[str, Any]:
+        """Return how much lower the losses of ``own`` are, with error and interval."""
+        assert other.rows is not None
+        assert own.rows is not None
+        return self.case.gain(other.rows, own.rows)
 
     def fit(self, models: Models, targets: Targets | None = None) -> Pool:
         """Fit the pool of some models. Raises OpinionPoolError."""
@@ -99,6 +117,7 @@ class Refits:
         except OpinionPoolError as error:
             self.reasons[models] = str(error)
             return None
+        self.pools[models] = pool
         return Fitted(models, pool.weights, pool.temperature, rows, self.case.mean(rows))
 
 

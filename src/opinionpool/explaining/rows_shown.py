@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnostics.ambiguity import row_weights
-from ..diagnostics.worst_rows import highest
+from ..diagnostics.worst_rows import Highest
 from ..predictions.classes import plain
 from .case import Case
 
@@ -16,28 +16,39 @@ Array = NDArray[np.float64]
 MOST = 10
 
 
-def rows_shown(case: Case) -> dict[str, Any]:
-    """Return the rows where the pool is most wrong, and those where models disagree most."""
-    e, served = case.evidence, case.served
-    _, ambiguity = case.rule.ambiguity(case.pool.weights, e)
-    ambiguity = np.where(served & (case.weight > 0), ambiguity, np.nan)
-    wrong = np.where(case.weight > 0, case.losses, np.nan)
-    own = -e.log_likelihood()
-    if e.present is not None:
-        own = np.where(e.present, own, np.inf)
-    weights = row_weights(case.pool.weights, e)
-    return {
-        "most_wrong": [_row(case, n, ambiguity, own, weights) for n in highest(wrong, MOST)],
-        "most_disagreed": [
-            _row(case, n, ambiguity, own, weights) for n in highest(ambiguity, MOST)
-        ],
-    }
+class RowsShown:
+    """The rows where the pool is most wrong, and those where models disagree most."""
+
+    def __init__(self) -> None:
+        self._wrong, self._disagreed = Highest(MOST), Highest(MOST)
+
+    def add(self, block: Case) -> None:
+        """Add a block of rows, which come after all others."""
+        e, seen = block.evidence, block.weight > 0
+        _, ambiguity = block.rule.ambiguity(block.pool.weights, e)
+        ambiguity = np.where(block.served & seen, ambiguity, np.nan)
+        wrong = np.where(seen, block.losses, np.nan)
+        own = block.own_losses
+        if e.present is not None:
+            own = np.where(e.present, own, np.inf)
+        weights = row_weights(block.pool.weights, e)
+
+        def say(n: int) -> dict[str, Any]:
+            return _row(block, n, ambiguity, own, weights)
+
+        self._wrong.add(wrong, say)
+        self._disagreed.add(ambiguity, say)
+
+    def found(self) -> dict[str, Any]:
+        """Return the section of the dict."""
+        return {"most_wrong": self._wrong.found(), "most_disagreed": self._disagreed.found()}
 
 
 def _row(case: Case, n: int, ambiguity: Array, own: Array, weights: Array) -> dict[str, Any]:
     best = int(own[:, n].argmin())
+    numbers = case.targets.rows if case.numbers is None else case.numbers
     return {
-        "row": int(case.targets.rows[n]),
+        "row": int(numbers[n]),
         "id": None if case.rows.ids is None else plain(case.rows.ids[n]),
         "happened": _happened(case, n),
         "predicted": _predicted(case, n),

@@ -6,59 +6,118 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..diagnostics.ambiguity import model_shares, pair_figures
+from ..diagnostics.ambiguity import asymmetry, model_shares, pair_figures, pair_shares
 from ..diagnostics.decomposition import decomposition
 from ..diagnostics.duplicates import clustered_order
 from ..losses import mean_loss
+from ..pool import Pool
+from ..rules import LOG, RULES
 from .case import Case
 
+Array = NDArray[np.float64]
 
-def split(case: Case) -> dict[str, Any]:
-    """Return the decomposition on the rows that a model with weight answered.
+
+class Split:
+    """The decomposition on the rows that a model with weight answered.
 
     ``average_error − ambiguity = loss_untempered``, ``− temperature_gain − scaling_gain =
     loss``; the models' parts sum to the first two, the pairs' to ``approximation``.
     """
-    pool, served = case.pool, case.served
-    rows = int(served.sum())
-    if not rows:
-        return {"reason": "no model with weight answered any row", "rows": 0}
-    evidence = case.evidence if served.all() else case.evidence.take(served)
-    if evidence.present is not None and evidence.present.all():
-        evidence = replace(evidence, present=None)
-    rule, w, s = case.rule, pool.weights, pool.inverse_temperature
-    tempered = mean_loss(rule, w, s, evidence, closure=pool.policy.closure)
-    whole = decomposition(rule, w, evidence, tempered)
-    with np.errstate(invalid="ignore"):
-        error, spread = model_shares(rule, w, evidence)
-    pairs = pair_figures(rule, w, evidence, whole["ambiguity"])
-    u = evidence.weight / evidence.weight.sum()
-    loss = float(u @ case.losses[served])
-    return {
-        "reason": None,
-        "rows": rows,
-        **whole,
-        "scaling_gain": tempered - loss if pool.vector is not None else 0.0,
-        "loss": loss,
-        "models": [
-            {
-                "model": name,
-                "weight": float(w[i]),
-                "loss": float(case.model_losses[i]),
-                "weighted_loss": float(error[i]),
-                "ambiguity": float(spread[i]),
-            }
-            for i, name in enumerate(case.names)
-        ],
-        "pairs": pairs,
-    }
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool, m = pool, len(pool.models)
+        self._rows, self._total, self._loss, self._asymmetry = 0, 0.0, 0.0, 0.0
+        self._whole: dict[str, float] = {}
+        self._shares = np.zeros((2, m))
+        self._pairs = np.zeros((m, m))
+
+    def add(self, block: Case) -> None:
+        """Add a block of rows."""
+        pool, served = self.pool, block.served
+        if not served.any():
+            return
+        evidence = block.evidence if served.all() else block.evidence.take(served)
+        if evidence.present is not None and evidence.present.all():
+            evidence = replace(evidence, present=None)
+        rule, w, s = RULES[pool.rule], pool.weights, pool.inverse_temperature
+        tempered = mean_loss(rule, w, s, evidence, closure=pool.policy.closure)
+        u = evidence.total_weight
+        # Means of the block, made sums again.
+        for name, mean in decomposition(rule, w, evidence, tempered).items():
+            self._whole[name] = self._whole.get(name, 0.0) + u * mean
+        with np.errstate(invalid="ignore"):
+            self._shares += u * np.array(model_shares(rule, w, evidence))
+            if rule is LOG:
+                self._pairs += u * pair_shares(w, evidence)
+                self._asymmetry += u * asymmetry(w, rule, evidence)
+        self._rows += int(served.sum())
+        self._total += u
+        self._loss += float(evidence.weight @ block.losses[served])
+
+    def found(self, model_losses: Array) -> dict[str, Any]:
+        """Return the section of the dict; ``model_losses`` (M,) are the models' own."""
+        if not self._rows:
+            return {"reason": "no model with weight answered any row", "rows": 0}
+        whole = {name: value / self._total for name, value in self._whole.items()}
+        error, spread = self._shares / self._total
+        loss, tempered = self._loss / self._total, whole["loss"]
+        return {
+            "reason": None,
+            "rows": self._rows,
+            **whole,
+            "scaling_gain": tempered - loss if self.pool.vector is not None else 0.0,
+            "loss": loss,
+            "models": [
+                {
+                    "model": name,
+                    "weight": float(self.pool.weights[i]),
+                    "loss": float(model_losses[i]),
+                    "weighted_loss": float(error[i]),
+                    "ambiguity": float(spread[i]),
+                }
+                for i, name in enumerate(self.pool.models)
+            ],
+            "pairs": pair_figures(
+                RULES[self.pool.rule],
+                self._pairs / self._total,
+                self._asymmetry / self._total,
+                whole["ambiguity"],
+            ),
+        }
 
 
-def disagreement(case: Case) -> dict[str, Any]:
-    """Return the mean symmetric divergences of all pairs, in an order that puts like by like."""
-    order = clustered_order(case.divergence)
-    return {
-        "models": [case.names[i] for i in order],
-        "divergence": case.divergence[np.ix_(order, order)],
-    }
+class Divergences:
+    """Mean symmetric divergences J of all pairs of models, over the rows both answered."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._sum, self._weight = np.zeros((2, len(names), len(names)))
+
+    def add(self, block: Case) -> None:
+        """Add a block of rows."""
+        e = block.evidence
+        here = np.ones((e.n_models, e.n_rows)) if e.present is None else e.present.astype(float)
+        both = (here * e.weight) @ here.T
+        with np.errstate(invalid="ignore"):
+            mean = e.family.mean_divergences(e.parameters, e.weight, e.present)
+            self._sum += np.where(both > 0, both * mean, 0.0)
+        self._weight += both
+
+    @property
+    def matrix(self) -> Array:
+        """(M, M)."""
+        found = self._sum / np.where(self._weight > 0, self._weight, 1.0)
+        found = np.where(np.isnan(found), np.inf, found)
+        np.fill_diagonal(found, 0.0)
+        return found
+
+    def found(self) -> dict[str, Any]:
+        """Return the section of the dict, in an order that puts like by like."""
+        matrix = self.matrix
+        order = clustered_order(matrix)
+        return {
+            "models": [self.names[i] for i in order],
+            "divergence": matrix[np.ix_(order, order)],
+        }

@@ -56,6 +56,11 @@ class ParquetValues(LazyValues):
         """What the columns in flight take, or the limit."""
         return min(self.shape[1] * self._column(0), self._limit)
 
+    @property
+    def costly(self) -> bool:
+        """Columns are decoded and put in rows: about 1 GB/s."""
+        return True
+
     def within(self, n_bytes: int) -> ParquetValues:
         """Return the same with another limit; a portion has at least one column."""
         return ParquetValues(

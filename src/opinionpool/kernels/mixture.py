@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, jit
-from .passes import dots, gram, weighted_sum
+from .passes import weighted_sum
 from .plain import LARGEST
+from .powers import logarithm
+from .products import dots, gram
 from .tiles import locate_rows, padded, scratch, scratch_rows
-from .vector import logarithm, pointer
+from .vector import pointer
 
 #: Columns of a tile: see ``tiles.TILE``.
 COLUMNS = 512

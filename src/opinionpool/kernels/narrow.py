@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, jit
-from .passes import dots, emit, gram, highest, weighted_sum
+from .passes import emit, highest, weighted_sum
 from .pooled_rows import apply_rows
+from .powers import exponential, logarithm
+from .products import dots, gram
 from .rows import sum_rows
 from .tiles import locate_rows, padded, scratch, scratch_rows
-from .vector import exponential, larger, less_two, logarithm, pointer
+from .vector import larger, less_two, pointer
 
 #: Cells of a tile: see ``tiles.TILE``.
 CELLS = 1024

@@ -45,7 +45,7 @@ def _pool(arrays: Sequence[NDArray[Any]], v: Array, present: Present) -> _Pooled
     m, n, _ = x.shape
     share, answered = np.ones((m, n)), np.ones(n, dtype=bool)
     if present is not None:
-        mass = v @ present
+        mass = np.einsum("m,mn->n", v, present)
         answered = mass > 0
         share = present * (v.sum() / np.where(answered, mass, 1.0)) * answered
         x[present == 0] = 0.0
@@ -113,8 +113,9 @@ def log_sums(
     mean, curvature = reference.moments(p, x, u)
     best = z.argmax(axis=1)
     at_best = np.take_along_axis(x, best[None, :, None], axis=2)[:, :, 0]
-    value = float(u @ (log_z - z_y))
-    return Derivatives(value, (mean - y) @ u, (at_best - y) @ u, curvature)
+    value = float(np.einsum("n,n->", u, log_z - z_y))
+    gradient, reach = (np.einsum("mn,n->m", own - y, u) for own in (mean, at_best))
+    return Derivatives(value, gradient, reach, curvature)
 
 
 def linear_sums(log_f: Array, w: Array, u: Array) -> Derivatives:
@@ -126,6 +127,7 @@ def linear_sums(log_f: Array, w: Array, u: Array) -> Derivatives:
         r = np.exp(np.where(ruled_out & (log_f > -np.inf), np.inf, log_r))
     counts = u != 0
     r, u, log_mixture = r[:, counts], u[counts], log_mixture[counts]
-    pull = r @ u
+    pull = np.einsum("mn,n->m", r, u)
     bounded = np.minimum(r, LARGEST)
-    return Derivatives(-float(u @ log_mixture), -pull, pull, (bounded * u) @ bounded.T)
+    value = -float(np.einsum("n,n->", u, log_mixture))
+    return Derivatives(value, -pull, pull, reference.gram(bounded * u, bounded))

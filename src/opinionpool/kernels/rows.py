@@ -35,19 +35,18 @@ import numpy as np
 
 from .jit import jit
 from .passes import (
-    centred,
-    dots,
+    PIECE,
     exponential_sum,
     exponentials,
+    exponentials_ahead,
     first_at,
-    gram,
     highest,
     rooted,
-    shared,
     weighted_sum,
 )
+from .products import centred, dots, gram, shared
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .tiles import TILE, answering, locate, padded, repaired, scratch, scratch_rows
+from .tiles import TILE, answering, distances, locate, padded, repaired, scratch, scratch_rows
 from .vector import cell
 
 #: Bytes of centred cells between products: a first-level cache's worth. With half of that and
@@ -88,6 +87,7 @@ def sum_rows(
     width = min(TILE, max(256, PRODUCTS // (m4 * like.itemsize) // 16 * 16))
     c, filled = scratch_rows(m4, width, like), 0
     gaps, rows = scratch_rows(m4, ROWS, v), 0
+    ahead = distances(step, wide, K, like)
     at, piece = np.empty(m4, np.uint64), np.empty(m4, np.uint64)
     shift = scratch(m4, like)
     row_v, share, rest = np.zeros(m4), np.ones(m4), np.zeros(m4)
@@ -112,7 +112,8 @@ def sum_rows(
         top, mass, z_y, z_mean, z_best = -np.inf, 0.0, 0.0, 0.0, 0.0
         y[:] = 0.0
         mean[:] = 0.0
-        whole[:] = 0.0
+        if not single:
+            whole[:] = 0.0
         for low in range(0, K, wide):
             size = min(wide, K - low)
             locate(at, base, step, present, n, low * like.itemsize, zeros)
@@ -136,13 +137,19 @@ def sum_rows(
                     y[a] = cell(like, at[a], k)
             if tile_top == -np.inf:
                 continue
-            new_top = max(top, tile_top)
-            old, new = math.exp(top - new_top), math.exp(tile_top - new_top)
+            old, new, new_top = 0.0, 1.0, max(top, tile_top)
+            if low > 0:
+                old, new = math.exp(top - new_top), math.exp(tile_top - new_top)
             if order == 0:
                 mass = mass * old + exponential_sum(z, tile_top, size, narrow) * new
                 top = new_top
                 continue
-            tile_mass = exponentials(e, z, tile_top, size, narrow)
+            if size < PIECE:
+                tile_mass = exponentials(e, z, tile_top, size, narrow)
+            else:
+                tile_mass = exponentials_ahead(
+                    e, z, tile_top, size, narrow, at[:m], ahead, like.itemsize
+                )
             if tile_top > top:
                 favourite = first_at(z, size, tile_top)
                 z_best = tile_top

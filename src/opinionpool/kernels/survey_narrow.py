@@ -15,6 +15,7 @@ import numpy as np
 from .jit import carray, jit
 from .narrow import rows_of_tile
 from .passes import PIECE, exponentials
+from .powers import LOG2_E, logarithm, near_power
 from .status import IMPOSSIBLE
 from .survey_rows import (
     AHEAD,
@@ -28,7 +29,7 @@ from .survey_rows import (
     word_sums,
 )
 from .tiles import scratch
-from .vector import LOG2_E, larger, logarithm, near_power, pointer, smaller
+from .vector import larger, pointer, smaller
 
 
 @jit

@@ -9,9 +9,10 @@ import numpy as np
 
 from .jit import carray, jit
 from .passes import PIECE, exponential_sum
+from .powers import LOG2_E, near_power
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE, scratch
-from .vector import LOG2_E, larger, near_power, pointer, prefetch, smaller
+from .vector import larger, pointer, prefetch, smaller
 
 #: How far cells may be below a maximum for their exponentials to be normal numbers (ln 2**-1022
 #: is −708). Where that is known nothing need be compared, 0.86 of the time.
@@ -84,7 +85,7 @@ def reach_of(K: int, step: int, like: Any) -> int:
 
 
 @jit
-def fetch(at: int, size: int) -> None:
+def fetch(at: Any, size: int) -> None:
     """Ask for some bytes of memory, to be read soon."""
     for byte in range(0, size, 64):
         prefetch(at + np.uint64(byte))

@@ -186,6 +186,9 @@ class Cells(Lazy):
 
     def arranged(self, order: Sequence[int | None]) -> Cells:
         """Return models in another order; None stands for one that answered nothing."""
+        given = [i for i in order if i is not None]
+        if len(given) == len(order):
+            return self.models(given)
         nothing = replace(self.sources[0], kind=None)
         sources = [nothing if i is None else self.sources[i] for i in order]
         none = 0 if self.zeros == 0 else None

@@ -155,7 +155,7 @@ def class_numbers(
     ``rows`` are what the caller would call the labels' rows.
     """
     if labels.dtype.kind in "iu" and len(labels) and _are_counted(classes):
-        numbers = labels.astype(np.int64)
+        numbers = labels.astype(np.int64, copy=False)
         if numbers.min() >= 0 and numbers.max() < len(classes):
             return numbers
     number = {class_text(name): i for i, name in enumerate(classes)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,23 @@ from ..families import CATEGORICAL
 from ..families.lazy import as_array
 from ..families.outcomes import Outcomes
 from ..kernels import fused
+from ..rules.fused import WORTHWHILE
 from .cells import Cells, Source
 from .classes import Label
 from .columns import Reading
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
+from .spool import spooled
 from .survey import survey
 from .table import Table
 from .targets import Targets
 
 Array = NDArray[np.float64]
 
-#: Cells from which predictions in memory are read where they are: 128 megabytes in float64, below
-#: which a normalised copy is made in a fraction of a second and every later pass is simpler.
-LARGE = 1 << 24
+#: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
+
+LARGE = WORTHWHILE
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,18 @@ def left_in_place(
     n, k = alignment.n_rows, len(layout.classes)
     outcomes = None if found is None else _on_all_rows(found, n, k)
     sources, losses = [], []
-    present = np.empty((len(tables), n), dtype=bool)
+    absences: dict[int, NDArray[np.bool_]] = {}
     zeros, checksums, spread = 0, [], []
     for i, (name, table) in enumerate(tables.items()):
         order, position = layout.columns[name], alignment.positions[i]
         same = alignment.ids is None or (
             len(table.values) == n and np.array_equal(position, np.arange(n))
         )
+        if not same and isinstance(table.values, LazyValues):
+            table = Table(
+                spooled(table.values, position), table.where, table.columns, alignment.ids
+            )
+            same = True
         source = Source(
             table,
             None,
@@ -78,9 +85,12 @@ def left_in_place(
         )
         own = None if outcomes is None else _in_table(outcomes, source, len(table.values))
         facts = survey(source, layout.kinds[name], own, threads)
-        sources.append(_settled(source, facts.kind, budget))
+        if facts.copy is not None:
+            table = replace(table, values=facts.copy)
+        sources.append(replace(source, table=table, kind=facts.kind))
         here = facts.present if same else facts.present[position] & (position >= 0)
-        present[i] = here
+        if not here.all():
+            absences[i] = here
         zeros += facts.zeros
         checksums.append(facts.checksum)
         spread.append(facts.spread)
@@ -88,6 +98,11 @@ def left_in_place(
             assert facts.at_outcome is not None
             at = facts.at_outcome if same else facts.at_outcome[position]
             losses.append(_mean_loss(at, here, found))
+    present = None
+    if absences:
+        present = np.ones((len(tables), n), dtype=bool)
+        for i, here in absences.items():
+            present[i] = here
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
     cells = Cells(
         sources, (len(tables), n, k), budget, zeros, tuple(checksums), np.array(spread), [1]
@@ -96,7 +111,7 @@ def left_in_place(
         tuple(tables),
         layout.classes,
         as_array(cells),
-        None if present.all() else present,
+        present,
         tuple(source.kind for source in sources),
         alignment.ids,
         np.dtype(np.float32 if narrow else np.float64),
@@ -116,19 +131,10 @@ def _mean_loss(at_outcome: Array, here: NDArray[np.bool_], found: Targets) -> fl
     return -float((u * at).sum()) / total if total else float(np.nan)
 
 
-def _settled(source: Source, kind: str | None, budget: int | None) -> Source:
-    """Return the source with its kind; a file in another order of rows is put into this one."""
-    values, positions = source.table.values, source.positions
-    if isinstance(values, LazyValues) and positions is not None:
-        from .spool import spooled
-
-        table = Table(spooled(values, positions), source.table.where)
-        return Source(table, kind, source.order, None, source.renormalise)
-    return Source(source.table, kind, source.order, positions, source.renormalise)
-
-
 def _on_all_rows(found: Targets, n: int, k: int) -> Outcomes:
     """Return what happened in every row: −1, or a row of zeros, where that is not known."""
+    if len(found.rows) == n:
+        return found.outcomes
     if found.outcomes.soft is not None:
         soft = np.zeros((n, k))
         soft[found.rows] = found.outcomes.soft

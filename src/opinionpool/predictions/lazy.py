@@ -66,6 +66,11 @@ class LazyValues(ABC):
         """About how many bytes a scan holds besides the blocks it yields."""
         return 0
 
+    @property
+    def costly(self) -> bool:
+        """Whether reading takes much more than moving bytes, such as decoding."""
+        return False
+
     def within(self, n_bytes: int) -> LazyValues:
         """Return the same numbers read with an ``overhead`` of at most so much, if possible."""
         return self
@@ -103,6 +108,10 @@ class _Range(LazyValues):
     @property
     def overhead(self) -> int:
         return self._whole.overhead
+
+    @property
+    def costly(self) -> bool:
+        return self._whole.costly
 
     def within(self, n_bytes: int) -> LazyValues:
         whole = self._whole.within(n_bytes)

@@ -64,6 +64,11 @@ class Joined(LazyValues):
         """The largest of the parts': they are read one after another."""
         return max(part.overhead for part in self._parts)
 
+    @property
+    def costly(self) -> bool:
+        """Whether any part's reading is."""
+        return any(part.costly for part in self._parts)
+
     def within(self, n_bytes: int) -> LazyValues:
         """Return the same with every part within the limit."""
         return Joined([part.within(n_bytes) for part in self._parts], self.where)

@@ -19,6 +19,7 @@ from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from ..kernels.threads import in_threads
 from .cells import BLOCK_CELLS, Source
+from .copied import Copied, copy_of
 from .kinds import CELL_SLACK, SUM_SLACK, Extent, kind_of, log_probabilities, presence
 from .lazy import LazyValues, ahead
 from .table import Table
@@ -47,6 +48,8 @@ class Facts:
         Of the cells as they are, modulo 2**64.
     spread
         Largest difference between two finite logits of a row.
+    copy
+        Of the cells, plain and quick to read; None where that is what they are.
     """
 
     kind: str | None
@@ -55,6 +58,7 @@ class Facts:
     at_outcome: Array | None
     checksum: int
     spread: float
+    copy: Copied | None = None
 
 
 def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int = 1) -> Facts:
@@ -82,7 +86,8 @@ def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int =
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
-        return _converted(replace(source, kind=kind), outcomes, found.checksum, threads)
+        plain = replace(source, kind=kind, table=found.table)
+        return replace(_converted(plain, outcomes, found.checksum, threads), copy=found.copy)
     found.check(kind)
     return found.facts(kind)
 
@@ -98,7 +103,11 @@ class _Numbers:
         self.low, self.high, self.zeros, self.n_like, self.checksum = np.inf, -np.inf, 0, 0, 0
         self.impossible = self.unlike = False
         self.spread = 0.0
+        values = source.table.values
+        self.copy = copy_of(values) if isinstance(values, LazyValues) else None
         for first, cells in _blocks(source.table):
+            if self.copy is not None:
+                self.copy.append(cells)
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -132,6 +141,12 @@ class _Numbers:
             own.at_outcome[~here] = 0.0
             self.at_outcome[rows] = own.at_outcome
 
+    @property
+    def table(self) -> Table:
+        """The table, read from the copy if there is one."""
+        table = self.source.table
+        return table if self.copy is None else replace(table, values=self.copy)
+
     def kind(self, asked: str) -> str | None:
         """Return what the cells are; None where there is no answer at all."""
         table = self.source.table
@@ -160,7 +175,15 @@ class _Numbers:
             log_probabilities(block, presence(block), kind)
 
     def facts(self, kind: str | None) -> Facts:
-        return Facts(kind, self.present, self.zeros, self.at_outcome, self.checksum, self.spread)
+        return Facts(
+            kind,
+            self.present,
+            self.zeros,
+            self.at_outcome,
+            self.checksum,
+            self.spread,
+            self.copy,
+        )
 
 
 def _converted(source: Source, outcomes: Outcomes | None, checksum: int, threads: int) -> Facts:

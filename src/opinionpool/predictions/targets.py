@@ -76,12 +76,16 @@ def targets(
     weight = _weights(sample_weight, raw)
     # A row of weight 0 is a row that was not seen.
     known &= weight > 0
-    source_rows = np.flatnonzero(known)
-    order = np.argsort(rows[source_rows], kind="stable")
-    source_rows = source_rows[order]
+    if known.all() and (raw.ids is None or ids is None):
+        source_rows = rows  # no copies of what may be millions
+        chosen: slice | NDArray[np.int64] = slice(None)
+    else:
+        source_rows = np.flatnonzero(known)
+        source_rows = source_rows[np.argsort(rows[source_rows], kind="stable")]
+        chosen = source_rows
     if not len(source_rows):
         raise LabelError(f"{raw.where}: no row has a label, a prediction and a positive weight")
-    values = raw.values[source_rows]
+    values = raw.values[chosen]
     if classes is None:
         outcomes = Outcomes(values=_real(values, raw, source_rows + raw.first_row))
     elif raw.soft:
@@ -90,14 +94,14 @@ def targets(
         named = source_rows + raw.first_row
         outcomes = Outcomes(classes=class_numbers(values, classes, raw.where, named))
     return Targets(
-        rows[source_rows],
+        rows[chosen],
         outcomes,
-        weight[source_rows],
+        weight[chosen],
         source_rows,
         n_unlabelled=n_rows - len(source_rows),
         n_unpredicted=unpredicted,
         n_given=len(raw.values),
-        extras={name: column[source_rows] for name, column in raw.extras.items()},
+        extras={name: column[chosen] for name, column in raw.extras.items()},
     )
 
 

@@ -25,7 +25,7 @@ from .evidence import Evidence
 Array = NDArray[np.float64]
 
 #: Cells from which loading the compiled kernels (about 0.4 s in a new process) pays: half a dozen
-#: plain passes over as many take as long. Measured by benchmarks/fit_race.py.
+#: plain passes over as many take as long. Measured by benchmarks/run.py fit.
 WORTHWHILE = 1 << 22
 
 

@@ -80,5 +80,5 @@ class Likelihoods:
         total = np.zeros(len(self.log_f))
         for block in self._blocks:
             r = RULE.ratios(w, block, chosen)
-            total += r @ block.weight
+            total += np.einsum("mn,n->m", r, block.weight)
         return total / self.n

@@ -129,9 +129,14 @@ class LinearRule(Rule[AnyBlock]):
         if share is not None:
             assert block.attendance is not None
             r = 1 + np.where(block.attendance > 0, share * (r - 1), 0.0)
-        pull = r @ u
+        pull = np.einsum("mn,n->m", r, u)
         bounded = np.minimum(r, _LARGEST)
-        return Sums(lost - float(u @ log_mixture), -pull, (bounded * u) @ bounded.T, pull)
+        return Sums(
+            lost - float(np.einsum("n,n->", u, log_mixture)),
+            -pull,
+            kernels.gram(bounded * u, bounded),
+            pull,
+        )
 
     def ratios(self, v: Array, block: LinearBlock, chosen: NDArray[np.int64]) -> Array:
         """Return ``r_α = p_α(y)/p̄(y)`` of all models, (M, R), for the pool of some of them."""
@@ -144,7 +149,7 @@ class LinearRule(Rule[AnyBlock]):
         if isinstance(block, FusedLinearBlock | Streamed):
             return block.value(v)
         _, log_mixture, _, u, lost = self._mixture(v, block)
-        return lost - float(u @ log_mixture)
+        return lost - float(np.einsum("n,n->", u, log_mixture))
 
     def excess(
         self, v: Array, mean: Sums, slope: Array, entropy: float, family: Family = CATEGORICAL
@@ -189,7 +194,7 @@ class LinearRule(Rule[AnyBlock]):
     ) -> tuple[Array, Array, Array | None, Array, float]:
         """Return Σ w f, log p̄(y), m/S, the row weights, and the loss of rows nobody answers."""
         u, lost, share = block.weight, 0.0, None
-        mixture = v @ block.f
+        mixture = np.einsum("m,mn->n", v, block.f)
         if block.attendance is not None:
             _, share, alive = answering(v, block.attendance, len(u))
             assert block.fallback_loss is not None

@@ -3,7 +3,7 @@
 Outcomes are drawn from a pool of known weights, which are then the optimum of the expected loss:
 simulate, fit, and count how often the sandwich interval holds each of them. Run it:
 
-    python benchmarks/coverage.py [DATA_SETS]
+    python benchmarks/interval_coverage.py [DATA_SETS]
 """
 
 from __future__ import annotations

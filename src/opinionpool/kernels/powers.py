@@ -1,0 +1,188 @@
+"""exp and log of one number, in arithmetic that LLVM turns into vector instructions.
+
+``math.exp`` stays scalar in numba, 7 times slower (measured, float32, 20,000 × 1,000). Everything
+here is free of branches instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .jit import intrinsic, jit, types
+from .vector import intrinsic_of
+
+#: ln 2 in two parts; products of the first with an exponent are exact (fdlibm's e_exp.c).
+_LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+LOG2_E = 1.44269504088896338700
+#: Adding it rounds to an integer and leaves that plus the exponent's bias in the lowest bits.
+_MAGIC = 1.5 * 2**52 + 1023
+_ROUND_BITS = 0x4338000000000000  # of 1.5·2**52
+_ROOT_HALF = 0x3FE6A09E00000000  # of √½, nearly
+#: Below it e^t would be subnormal; it is taken for 0 (ln 2**-1022 is −708.396).
+_LOWEST = -708.0
+#: The same of 2**y.
+_LOWEST_POWER = -1022.0
+
+
+@intrinsic
+def split_exponent(typingctx: Any, t: Any) -> Any:
+    """Return ``r`` and ``2**n`` with ``e**t = e**r 2**n`` and ``|r| <= ln(2)/2``.
+
+    The instructions carry no permission to reassociate, which would undo both the rounding
+    ``(t + magic) − magic`` and the two-part ln 2.
+    """
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (t,) = args
+        real, bits = t.type, context.get_value_type(types.int64)
+        fma = intrinsic_of(builder, "llvm.fmuladd", real, 3)
+        magic = real(_MAGIC)
+        u = builder.call(fma, (t, real(LOG2_E), magic))
+        n = builder.fsub(u, magic, flags=("nsz",))
+        r = builder.call(fma, (n, real(-_LN2[0]), t))
+        r = builder.call(fma, (n, real(-_LN2[1]), r))
+        scale = builder.bitcast(builder.shl(builder.bitcast(u, bits), bits(52)), real)
+        return context.make_tuple(builder, pair, (r, scale))
+
+    return pair(types.float64), codegen
+
+
+@intrinsic
+def split_power(typingctx: Any, y: Any) -> Any:
+    """Return ``f`` and ``u`` with ``2**y = 2**f 2**n``, ``|f| <= 1/2``, n in the lowest bits of u.
+
+    Without permission to reassociate: see :func:`split_exponent`.
+    """
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (y,) = args
+        magic = y.type(1.5 * 2**52)
+        u = builder.fadd(y, magic, flags=("nsz",))
+        n = builder.fsub(u, magic, flags=("nsz",))
+        return context.make_tuple(builder, pair, (builder.fsub(y, n, flags=("nsz",)), u))
+
+    return pair(types.float64), codegen
+
+
+@intrinsic
+def raised(typingctx: Any, p: Any, u: Any) -> Any:
+    """Return ``p 2**n``, both normal numbers: an addition to the exponent's bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        p, u = args
+        bits = context.get_value_type(types.int64)
+        n = builder.shl(builder.bitcast(u, bits), bits(52))
+        return builder.bitcast(builder.add(builder.bitcast(p, bits), n), p.type)
+
+    return types.float64(types.float64, types.float64), codegen
+
+
+@intrinsic
+def split_mantissa(typingctx: Any, x: Any) -> Any:
+    """Return ``m`` and ``n`` with ``x = m 2**n`` and ``√½ <= m < √2``, for normal ``x > 0``.
+
+    The bits of √½ are subtracted first, so that the exponent field changes there (musl, log.c).
+    """
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (x,) = args
+        real, bits = x.type, context.get_value_type(types.int64)
+        i = builder.bitcast(x, bits)
+        above = builder.sub(i, bits(_ROOT_HALF))
+        field = builder.and_(above, bits(-(1 << 52)))
+        m = builder.bitcast(builder.sub(i, field), real)
+        # An exponent is small: put its bits under those of 1.5·2**52 instead of converting.
+        shifted = builder.add(builder.ashr(above, bits(52)), bits(_ROUND_BITS))
+        n = builder.fsub(builder.bitcast(shifted, real), real(1.5 * 2**52), flags=("nsz",))
+        return context.make_tuple(builder, pair, (m, n))
+
+    return pair(types.float64), codegen
+
+
+@intrinsic
+def plus_ln2(typingctx: Any, rest: Any, n: Any) -> Any:
+    """Return ``rest + n ln 2``, the small part of ln 2 first; see :func:`split_exponent`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rest, n = args
+        fma = intrinsic_of(builder, "llvm.fmuladd", n.type, 3)
+        rest = builder.call(fma, (n, n.type(_LN2[1]), rest))
+        return builder.call(fma, (n, n.type(_LN2[0]), rest))
+
+    return types.float64(types.float64, types.float64), codegen
+
+
+@jit
+def logarithm(x: float) -> float:
+    """Return ``ln x`` for normal ``x > 0``, to about an ulp (coefficients of fdlibm's e_log.c)."""
+    m, n = split_mantissa(x)
+    f = m - 1.0
+    s = f / (2.0 + f)
+    q = s * s
+    p = 1.479819860511658591e-01
+    p = p * q + 1.531383769920937332e-01
+    p = p * q + 1.818357216161805012e-01
+    p = p * q + 2.222219843214978396e-01
+    p = p * q + 2.857142874366239149e-01
+    p = p * q + 3.999999999940941908e-01
+    p = p * q + 6.666666666666735130e-01
+    half = 0.5 * f * f
+    result: float = plus_ln2(f - (half - s * (half + q * p)), n)
+    return result
+
+
+@jit
+def near_power(y: float) -> float:
+    """Return ``2**y`` for ``|y| <= 1022`` to 8.2e-13.
+
+    Minimax polynomial of degree 8 for the relative error, by Remez' algorithm in 50 digits, with
+    the constant held at 1.
+    """
+    f, u = split_power(y)
+    p = 1.317893349953574307e-06
+    p = p * f + 1.530915617609195152e-05
+    p = p * f + 1.540382546229055689e-04
+    p = p * f + 1.333345486056491888e-03
+    p = p * f + 9.618128616124725898e-03
+    p = p * f + 5.550410935266202662e-02
+    p = p * f + 2.402265069811058865e-01
+    p = p * f + 6.931471805482124049e-01
+    p = p * f + 1.0
+    result: float = raised(p, u)
+    return result
+
+
+@jit
+def power(y: float) -> float:
+    """Return ``2**y`` as :func:`near_power`, 0 where it would be subnormal; NaN for NaN."""
+    e: float = 0.0 if y < _LOWEST_POWER else near_power(y)
+    return e
+
+
+@jit
+def exponential(t: float, narrow: bool) -> float:
+    """Return ``e**t`` for ``t <= 0``; NaN for NaN, 0 for −inf.
+
+    To 1.2e-12 for float32 cells; else to an ulp: the minimax polynomial of
+    ``(e**r − 1 − r)/r**2`` by Remez' algorithm in 40 digits, good to 4e-18 of ``e**r``.
+    """
+    if narrow:
+        # Nine of twelve multiplications: ln 2 need not be split for so few digits.
+        return power(t * LOG2_E)
+    r, scale = split_exponent(t)
+    q = 2.5000018853083342e-08
+    q = q * r + 2.76303062556478574e-07
+    q = q * r + 2.75575868038470707e-06
+    q = q * r + 2.48014929496170708e-05
+    q = q * r + 1.9841269505773807e-04
+    q = q * r + 1.3888888943759984e-03
+    q = q * r + 8.33333333349497726e-03
+    q = q * r + 4.16666666665297281e-02
+    q = q * r + 0.166666666666664115
+    q = q * r + 0.500000000000001067
+    q = (q * r) * r + r
+    e: float = 0.0 if t < _LOWEST else q * scale + scale
+    return e
