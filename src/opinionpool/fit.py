@@ -292,6 +292,7 @@ def fit_gathered(
         model_temperatures=None if policy.betas is None else 1 / policy.betas,
         vector=vector,
         fingerprint=fingerprint(gathered.predictions, targets),
+        passes=passes_of(gathered.predictions, choice),
     )
 
 
@@ -317,6 +318,12 @@ def learned_choice(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
     if weighting.stochastic:  # averaged weights are at no optimum, whose slope is known
         raise InputError("resample: not together with floor='learned'")
     return learn_floors(task, weighting)
+
+
+def passes_of(given: Predictions, choice: Choice) -> int:
+    """Return how often all rows were read."""
+    lazy = given.parameters
+    return lazy.reads if isinstance(lazy, Lazy) else choice.n_evaluations
 
 
 def labelled(gathered: Gathered) -> Targets:

@@ -61,7 +61,10 @@ class Pool:
     status
         How the fit ended; ``status.sentence`` says it in words.
     evaluations
-        Passes over the rows that were needed.
+        Evaluations of the objective on all rows that were needed.
+    passes
+        How often all rows were read for all of it: these, and where predictions are left in place
+        the survey before and the summary after them. None for pools saved before it was counted.
     rows
         Counts: ``fitted``, ``unlabelled``, ``unpredicted``, ``with_missing``, ``fallback``.
     decomposition
@@ -102,6 +105,7 @@ class Pool:
     gamma: float | None = None
     model_temperatures: Array | None = None
     vector: Array | None = None
+    passes: int | None = None
 
     @overload
     def apply(

@@ -56,3 +56,4 @@ class PoolDocument(msgspec.Struct, forbid_unknown_fields=True):
     gamma: float | None = None
     model_temperatures: list[Number] | None = None
     vector: list[list[float]] | None = None
+    passes: Count | None = None

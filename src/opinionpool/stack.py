@@ -116,7 +116,7 @@ def stack(log_densities: Any, *, sample_weight: Any = None, seed: int = 0) -> St
         names,
         found.v,
         found.evaluation.value,
-        -(log_f @ weight) / weight.sum(),
+        -np.einsum("mn,n->m", log_f, weight) / weight.sum(),
         found.gap,
         found.status,
         found.n_evaluations,

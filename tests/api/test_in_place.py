@@ -240,6 +240,19 @@ def test_threads_change_nothing_but_the_last_digits(in_place_always):
     assert one.loss == pytest.approx(two.loss, abs=1e-12)
 
 
+def test_passes_are_counted(in_place_always, monkeypatch):
+    monkeypatch.setattr(base, "ENOUGH", 1e-6)
+    models, y = problem(3)
+    assert op.fit(models, y).passes == op.fit(models, y).evaluations
+    in_place_always()
+    fitted, at_one = op.fit(models, y), op.fit(models, y, temperature=1.0)
+    # The survey, the solver's readings, and the loss at T = 1 where that is another.
+    assert fitted.passes == 1 + fitted.evaluations + 1
+    assert at_one.passes == 1 + at_one.evaluations
+    rounds = op.fit(models, y, weighting="uniform", temperature=1.0)
+    assert rounds.passes > 1
+
+
 def test_equal_data_have_an_equal_fingerprint(in_place_always):
     models, y = problem(3)
     in_place_always()

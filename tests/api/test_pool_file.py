@@ -20,6 +20,7 @@ SETTINGS = ["floor", "missing", "fallback", "penalty", "renormalise", "positive"
 SETTINGS += ["resample", "metric"]
 #: Added since the first release of the format, with what their absence means.
 LATER = {"family": "categorical", "gamma": None, "model_temperatures": None, "vector": None}
+LATER["passes"] = None
 LATER_SETTINGS = ["calibrate", "scaling", "confidence", "temperature"]
 
 

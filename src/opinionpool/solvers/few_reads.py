@@ -51,25 +51,31 @@ class Readable(Problem, Protocol):
 class _Corrected:
     """A sample's objective with the whole's gradient at a point, and a correction of curvature."""
 
-    convex = True
-
     def __init__(
-        self, sample: Problem, at: Vector, gradient: Vector, bend: NDArray[np.float64]
+        self,
+        sample: Problem,
+        at: Vector,
+        there: Evaluation,
+        gradient: Vector,
+        bend: NDArray[np.float64],
     ) -> None:
         self.sample, self.at, self.bend = sample, at, bend
-        self.lift = gradient - sample.evaluate(at).gradient
+        self.lift = gradient - there.gradient
 
-    def evaluate(self, v: Vector) -> Evaluation:
-        own, t = self.sample.evaluate(v), v - self.at
+    def evaluate(self, v: Vector) -> tuple[Evaluation, Evaluation]:
+        """Return the model's value, gradient and curvature, and the sample's own."""
+        own = self.sample.evaluate(v)
+        return self.corrected(v, own), own
+
+    def corrected(self, v: Vector, own: Evaluation) -> Evaluation:
+        """Return the model where the sample's own evaluation is known."""
+        t = v - self.at
         pull = self.bend @ t
         return Evaluation(
             own.value + float(self.lift @ t + 0.5 * t @ pull),
             own.gradient + self.lift + pull,
             _positive(own.curvature + self.bend),
         )
-
-    def value(self, v: Vector) -> float:
-        return self.evaluate(v).value
 
 
 def minimise_with_few_reads(
@@ -80,14 +86,15 @@ def minimise_with_few_reads(
     Both must be convex. The result is certified on the whole; where the sample misleads,
     ordinary Newton steps finish the work.
     """
-    v = minimise(sample, feasible, tolerance=max(tolerance, 1e-7)).v
+    start = minimise(sample, feasible, tolerance=max(tolerance, 1e-7))
+    v, own = start.v, start.evaluation
     now, mark = _surveyed(whole, v, feasible)
-    bend = now.curvature - sample.evaluate(v).curvature
+    bend = now.curvature - own.curvature
     n_reads, gap = 1, certified_gap(now, v, feasible)
     while gap > tolerance and n_reads < MAX_READS and np.isfinite(now.value):
-        model = _Corrected(sample, v, now.gradient, bend)
-        there, curvature = _improved(model, feasible, v)
-        trial = replace(whole.slope(there), curvature=curvature)
+        model = _Corrected(sample, v, own, now.gradient, bend)
+        there, own = _improved(model, feasible, v, own)
+        trial = replace(whole.slope(there), curvature=_positive(own.curvature + bend))
         n_reads += 1
         if not trial.value <= now.value + noise(now):
             break
@@ -99,7 +106,7 @@ def minimise_with_few_reads(
             # The curvature there is another one, or all that is left is rounding.
             now, mark = _surveyed(whole, v, feasible)
             n_reads += 1
-            bend = now.curvature - sample.evaluate(v).curvature
+            bend = now.curvature - own.curvature
             if gap > 0.9 * before:
                 break
     if gap <= tolerance and not (now.separable and feasible.capped):
@@ -124,10 +131,13 @@ def _bounded(now: Evaluation, excess: float) -> Evaluation:
 
 
 def _improved(
-    model: _Corrected, feasible: FeasibleSet, v: Vector
-) -> tuple[Vector, NDArray[np.float64]]:
-    """Take Newton steps on a model until they promise next to nothing; return curvature too."""
-    now, first = model.evaluate(v), 0.0
+    model: _Corrected, feasible: FeasibleSet, v: Vector, own: Evaluation
+) -> tuple[Vector, Evaluation]:
+    """Take Newton steps on a model until they promise next to nothing.
+
+    Returns where that is, and the sample's own evaluation there.
+    """
+    now, first = model.corrected(v, own), 0.0
     for _ in range(MOST_STEPS):
         step = newton_step(v, now.gradient, now.curvature, feasible)
         promise = -feasible.slope(v, now.gradient, step)
@@ -137,14 +147,14 @@ def _improved(
         length, trial = 1.0, now
         while length > 1e-3:
             there = feasible.tidy(v + length * step)
-            trial = model.evaluate(there)
+            trial, tried = model.evaluate(there)
             if trial.value < now.value:
                 break
             length /= 4
         if not trial.value < now.value:
             break
-        v, now = there, trial
-    return v, now.curvature
+        v, now, own = there, trial, tried
+    return v, own
 
 
 def _positive(H: NDArray[np.float64]) -> NDArray[np.float64]:

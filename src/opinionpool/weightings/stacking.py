@@ -56,7 +56,7 @@ def _promising(problem: Likelihoods) -> NDArray[np.int64]:
     """Return each row's likeliest model, and the best models overall: no row is impossible."""
     finite = np.where(np.isneginf(problem.log_f), -1e300, problem.log_f)
     with np.errstate(over="ignore"):
-        overall = finite @ problem.weight
+        overall = np.einsum("mn,n->m", finite, problem.weight)
     best = np.argsort(-overall, kind="stable")[: MANY // 4]
     favourites = problem.log_f.argmax(axis=0)
     # With many rows the favourites are nearly everybody: the most frequent, and what else it takes.
