@@ -59,21 +59,14 @@ def fitting(folder: Path, paths: dict[str, Path], budget: int, threads: int) -> 
 
 
 def applying(folder: Path, paths: dict[str, Path], budget: int) -> dict[str, Any]:
-    """Apply the pool within the budget, to a file if that can be, else to an array."""
+    """Apply the pool within the budget, to a file."""
     import opinionpool as op
 
     if not (folder / "pool.json").exists():
         raise NotHereError("there is no pool: fitting did not run")
-    pool = op.load(folder / "pool.json")
-    known = inspect.signature(pool.apply).parameters
-    if "memory" not in known:
-        raise NotHereError("Pool.apply has no parameter memory")
-    if "out" in known:
-        out = folder / "pooled.parquet"
-        pool.apply(paths, memory=budget, out=out)
-        return {"passes": 1, "written": out.stat().st_size, "result": 0}
-    p = pool.apply(paths, memory=budget)
-    return {"passes": 1, "written": 0, "result": int(p.nbytes)}
+    out = folder / "pooled.parquet"
+    op.write_pooled(folder / "pool.json", paths, out, memory=budget)
+    return {"passes": 1, "written": out.stat().st_size, "result": 0}
 
 
 if __name__ == "__main__":

@@ -134,15 +134,31 @@ def _write_file(
 ) -> Counter[str]:
     touched: Counter[str] = Counter()
     blocks = _columns(pool, given, 0, given.n_rows, quantiles, threads, touched)
-    first = next(blocks)
-    dtypes = {name: column.dtype for name, column in first.items()}
+    waiting = [next(blocks)]
+    dtypes = {name: column.dtype for name, column in waiting[0].items()}
+    most = max(1, PART_CELLS // len(dtypes))
     with writing(path, dtypes, given.n_rows) as out:
-        out.append(first)
         for columns in blocks:
             if progress is not None:
                 progress(touched["rows"], given.n_rows)
-            out.append(columns)
+            # Few large groups of rows: a small one costs as much for every column.
+            if sum(_rows(w) for w in waiting) >= most:
+                out.append(_joined(waiting))
+                waiting = []
+            waiting.append(columns)
+        out.append(_joined(waiting))
+    if progress is not None:
+        progress(given.n_rows, given.n_rows)
     return touched
+
+
+def _rows(columns: Mapping[str, NDArray[Any]]) -> int:
+    return len(next(iter(columns.values())))
+
+
+def _joined(blocks: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return consecutive blocks as one."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _write_parts(
@@ -163,9 +179,9 @@ def _write_parts(
         part, have = run[0], 0
         for columns in _columns(pool, given, first, last, quantiles, threads, touched):
             waiting.append(columns)
-            have += len(next(iter(columns.values())))
+            have += _rows(columns)
             while part <= run[-1] and have >= (size := _length(parts, part)):
-                joined = {n: np.concatenate([w[n] for w in waiting]) for n in waiting[0]}
+                joined = _joined(waiting)
                 parts.write(part, {name: column[:size] for name, column in joined.items()})
                 waiting = [{name: column[size:] for name, column in joined.items()}]
                 part, have = part + 1, have - size

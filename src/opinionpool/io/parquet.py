@@ -168,12 +168,23 @@ def array_of(column: Any) -> NDArray[Any]:
     kind = column.type
     if types.is_binary(kind) or types.is_large_binary(kind):
         column = column.cast(pa.string())
-    elif types.is_boolean(kind) and column.null_count:
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        return _texts(column)
+    if types.is_boolean(kind) and column.null_count:
         column = column.cast(pa.int8()).cast(pa.float64())
     elif types.is_null(kind) or types.is_decimal(kind):
         column = column.cast(pa.float64())
     array: NDArray[Any] = column.to_numpy()
     return array
+
+
+def _texts(column: Any) -> NDArray[Any]:
+    """Return texts as objects, equal ones as one: classes of a million rows are a few."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if hasattr(encoded, "chunks"):  # more text than one array holds
+        return np.asarray(column.to_numpy(), dtype=object)
+    words = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    return np.asarray(words[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
 
 
 def write_parquet(path: Path, columns: Columns) -> None:

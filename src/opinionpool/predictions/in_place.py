@@ -64,13 +64,14 @@ def left_in_place(
     n, k = alignment.n_rows, len(layout.classes)
     outcomes = None if found is None else _on_all_rows(found, n, k)
     sources, losses = [], []
+    first, in_order = None, False  # of positions, which models share where they are the same
     absences: dict[int, NDArray[np.bool_]] = {}
     zeros, checksums, spread = 0, [], []
     for i, (name, table) in enumerate(tables.items()):
         order, position = layout.columns[name], alignment.positions[i]
-        same = alignment.ids is None or (
-            len(table.values) == n and np.array_equal(position, np.arange(n))
-        )
+        if position is not first:
+            first, in_order = position, alignment.ids is None or _is_all(position, n)
+        same = in_order and len(table.values) == n
         if not same and isinstance(table.values, LazyValues):
             table = Table(
                 spooled(table.values, position), table.where, table.columns, alignment.ids
@@ -84,7 +85,7 @@ def left_in_place(
             reading.renormalise,
         )
         own = None if outcomes is None else _in_table(outcomes, source, len(table.values))
-        facts = survey(source, layout.kinds[name], own, threads)
+        facts = survey(source, layout.kinds[name], own, threads, budget)
         if facts.copy is not None:
             table = replace(table, values=facts.copy)
         sources.append(replace(source, table=table, kind=facts.kind))
@@ -117,6 +118,10 @@ def left_in_place(
         np.dtype(np.float32 if narrow else np.float64),
     )
     return predictions, None if found is None else np.array(losses)
+
+
+def _is_all(positions: NDArray[np.int64], n: int) -> bool:
+    return len(positions) == n and np.array_equal(positions, np.arange(n))
 
 
 def _mean_loss(at_outcome: Array, here: NDArray[np.bool_], found: Targets) -> float:

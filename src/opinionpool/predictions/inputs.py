@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,22 @@ def tables_of(
             values = _on_host(value) if in_file is None else in_file
             found = {name: array_table(values, where, row=row)}
         distinct_names([*tables, *found])
-        tables.update(found)
+        tables.update(_sharing_ids(tables, found))
     one_row = row and all(_is_vector(value) for _, value in named)
     return tables, _giver(named[0][1]), one_row
+
+
+def _sharing_ids(known: Mapping[str, Table], found: dict[str, Table]) -> dict[str, Table]:
+    """Return tables whose ids, if they are the first table's, are in memory once."""
+    ids = next((table.ids for table in known.values()), None)
+    if ids is None:
+        return found
+    return {
+        name: replace(table, ids=ids)
+        if table.ids is not None and table.ids.dtype == ids.dtype and np.array_equal(table.ids, ids)
+        else table
+        for name, table in found.items()
+    }
 
 
 def _paired(columns: tuple[Any, Any], name: str) -> NDArray[Any]:

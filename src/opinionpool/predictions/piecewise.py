@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .classes import Label
 from .columns import Reading
+from .copied import copy_of
 from .gather import opened, predictions_of
 from .inputs import GiveBack
 from .lazy import LazyValues, ahead
@@ -23,9 +24,8 @@ from .rows import Alignment
 from .spool import spooled
 from .table import Table
 
-#: Bytes of a block per byte of its cells: as they are, the block read ahead, float64 and
-#: temporaries of it, and the result.
-_TIMES = 12
+#: Bytes of a block per cell: as they are, the block read ahead, float64 and temporaries of it.
+_CELL_BYTES = 40
 #: Cells of a block where the budget allows more: enough for calls to cost nothing.
 _CELLS = 1 << 22
 #: Cells of a block that compiled kernels are worth: they are loaded once for all blocks.
@@ -91,7 +91,7 @@ class Piecewise:
     def step(self) -> int:
         """Rows of a block."""
         width = len(self._tables) * len(self.columns)
-        return max(1, min(_CELLS, self._memory // (8 * _TIMES)) // width)
+        return max(1, min(_CELLS, self._memory // _CELL_BYTES) // width)
 
     def values(self) -> Iterator[tuple[str, NDArray[Any] | LazyValues]]:
         """Yield every model's name and cells."""
@@ -101,7 +101,11 @@ class Piecewise:
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Predictions]:
         """Yield blocks of :attr:`step` rows from row ``first`` to ``last``, read ahead."""
         end = self.n_rows if last is None else last
-        scans = {name: _scan(t.values, first, end, self.step) for name, t in self._tables.items()}
+        half = self._memory // 2
+        scans = {
+            name: _scan(table.values, first, end, self.step, half)
+            for name, table in self._tables.items()
+        }
         starts = range(first, end, self.step)
         cells = ({name: next(scan) for name, scan in scans.items()} for _ in starts)
         for start, block in zip(starts, ahead(cells), strict=True):
@@ -148,9 +152,15 @@ def _chosen(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     return chosen
 
 
-def _scan(values: Any, first: int, last: int, step: int) -> Iterator[NDArray[Any]]:
+def _scan(values: Any, first: int, last: int, step: int, buffers: int) -> Iterator[NDArray[Any]]:
     if isinstance(values, LazyValues):
-        yield from values.rows(first, last).scan(step)
+        some = values.rows(first, last)
+        copy = copy_of(some)
+        if copy is not None:  # one file at a time may use all buffers; side by side they cannot
+            for block in ahead(some.within(buffers).scan(max(step, _CELLS // some.shape[1]))):
+                copy.append(block)
+            some = copy
+        yield from some.scan(step)
         return
     for start in range(first, last, step):
         yield values[start : min(last, start + step)]

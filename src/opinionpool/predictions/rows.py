@@ -52,15 +52,20 @@ def align(tables: Mapping[str, Table]) -> Alignment:
 
 
 def _by_id(tables: Mapping[str, Table]) -> Alignment:
-    union: Ids | None = None
-    found: list[NDArray[np.int64]] = []
+    first = next(iter(tables.values())).ids
+    assert first is not None
+    union: Ids = first
+    # None: the rows of the first, in its order. They share one array of positions.
+    found: list[NDArray[np.int64] | None] = []
     for table in tables.values():
         ids = table.ids
         assert ids is not None
+        if found and (ids is first or np.array_equal(ids, first)):
+            found.append(None)
+            continue
         check_ids(ids, table.where)
-        if union is None:
-            union = ids
-            found.append(np.arange(len(ids)))
+        if not found:
+            found.append(None)
             continue
         place = known_places(ids, union, table.where, "the models before it")
         new = place < 0
@@ -70,11 +75,16 @@ def _by_id(tables: Mapping[str, Table]) -> Alignment:
         found.append(place)
         if new.any():
             union = np.concatenate([union, ids[new]])
-    assert union is not None
-    positions = [np.full(len(union), -1, np.int64) for _ in found]
-    for position, place in zip(positions, found, strict=True):
-        position[place] = np.arange(len(place))
-    return Alignment(len(union), union, positions)
+    n = len(union)
+    same = _inverse(np.arange(len(first)), n)
+    return Alignment(n, union, [same if p is None else _inverse(p, n) for p in found])
+
+
+def _inverse(place: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return for each of n common rows the table's row, −1 for none."""
+    position = np.full(n, -1, np.int64)
+    position[place] = np.arange(len(place))
+    return position
 
 
 def match(ids: Ids, known: Ids, where: str, what: str) -> tuple[int, NDArray[np.bool_]]:

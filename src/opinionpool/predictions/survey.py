@@ -61,7 +61,13 @@ class Facts:
     copy: Copied | None = None
 
 
-def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int = 1) -> Facts:
+def survey(
+    source: Source,
+    asked: str,
+    outcomes: Outcomes | None,
+    threads: int = 1,
+    budget: int | None = None,
+) -> Facts:
     """Check one model's cells and find out what they are.
 
     Parameters
@@ -75,13 +81,15 @@ def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int =
         where there is no label.
     threads
         How many threads may be used.
+    budget
+        Bytes of memory that reading from a file may take; None for no limit.
 
     Raises
     ------
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, threads)
+    found = _Numbers(source, outcomes, threads, budget)
     kind = found.kind(asked)
     if kind is None:
         return found.facts(None)
@@ -95,7 +103,9 @@ def survey(source: Source, asked: str, outcomes: Outcomes | None, threads: int =
 class _Numbers:
     """The compiled survey of a whole table, whatever its cells turn out to be."""
 
-    def __init__(self, source: Source, outcomes: Outcomes | None, threads: int) -> None:
+    def __init__(
+        self, source: Source, outcomes: Outcomes | None, threads: int, budget: int | None
+    ) -> None:
         self.source = source
         n, k = source.table.values.shape
         self.present = np.zeros(n, dtype=bool)
@@ -103,9 +113,12 @@ class _Numbers:
         self.low, self.high, self.zeros, self.n_like, self.checksum = np.inf, -np.inf, 0, 0, 0
         self.impossible = self.unlike = False
         self.spread = 0.0
-        values = source.table.values
+        values, table = source.table.values, source.table
         self.copy = copy_of(values) if isinstance(values, LazyValues) else None
-        for first, cells in _blocks(source.table):
+        if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
+            # The only file that is being read may use the buffers of all.
+            table = replace(table, values=values.within(budget // 2))
+        for first, cells in _blocks(table, budget):
             if self.copy is not None:
                 self.copy.append(cells)
             rows = slice(first, first + len(cells))
@@ -224,13 +237,17 @@ def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> tupl
     return found
 
 
-def _blocks(table: Table) -> Iterator[tuple[int, NDArray[Any]]]:
+def _blocks(table: Table, budget: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the first row and the cells of consecutive blocks; arrays in memory are one."""
     values = table.values
     if not isinstance(values, LazyValues):
         yield 0, values
         return
-    step = max(1, BLOCK_CELLS // values.shape[1])
+    # Three blocks are under way, in a quarter of the budget.
+    cells_at_once = BLOCK_CELLS
+    if budget is not None:
+        cells_at_once = min(cells_at_once, budget // 4 // 3 // values.dtype.itemsize)
+    step = max(1, cells_at_once // values.shape[1])
     first = 0
     for cells in ahead(values.scan(step)):
         yield first, cells
