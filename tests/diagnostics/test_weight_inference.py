@@ -155,7 +155,7 @@ def test_one_step_draws_stay_on_the_simplex():
 
 @pytest.mark.parametrize("rule", ["log", "linear"])
 def test_intervals_cover(rule):
-    """A short form of benchmarks/interval_coverage.py, whose 500 sets covered 94.4 to 96.0 in 100."""
+    """A short form of benchmarks/interval_coverage.py: its 500 sets covered 94.4 to 96.0 %."""
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "interval_coverage.py"
     spec = importlib.util.spec_from_file_location("coverage_benchmark", path)
     coverage = importlib.util.module_from_spec(spec)

@@ -20,7 +20,7 @@ from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
 from .spool import spooled
-from .survey import survey
+from .survey import Facts, survey
 from .table import Table
 from .targets import Targets
 
@@ -63,61 +63,79 @@ def left_in_place(
     """Survey every model; return the predictions, and each model's mean loss where labelled."""
     n, k = alignment.n_rows, len(layout.classes)
     outcomes = None if found is None else _on_all_rows(found, n, k)
-    sources, losses = [], []
-    first, in_order = None, False  # of positions, which models share where they are the same
+    sources: list[Source] = []
+    facts: list[Facts] = []
+    losses: list[float] = []
     absences: dict[int, NDArray[np.bool_]] = {}
-    zeros, checksums, spread = 0, [], []
+    shared, in_order = None, False  # positions: models with the same rows share the array
     for i, (name, table) in enumerate(tables.items()):
-        order, position = layout.columns[name], alignment.positions[i]
-        if position is not first:
-            first, in_order = position, alignment.ids is None or _is_all(position, n)
-        same = in_order and len(table.values) == n
-        if not same and isinstance(table.values, LazyValues):
-            table = Table(
-                spooled(table.values, position), table.where, table.columns, alignment.ids
-            )
-            same = True
-        source = Source(
-            table,
-            None,
-            None if order is None or order == list(range(table.values.shape[1])) else tuple(order),
-            None if same else position,
-            reading.renormalise,
-        )
-        own = None if outcomes is None else _in_table(outcomes, source, len(table.values))
-        facts = survey(source, layout.kinds[name], own, threads, budget)
-        if facts.copy is not None:
-            table = replace(table, values=facts.copy)
-        sources.append(replace(source, table=table, kind=facts.kind))
-        here = facts.present if same else facts.present[position] & (position >= 0)
+        position = alignment.positions[i]
+        if position is not shared:
+            shared, in_order = position, alignment.ids is None or _is_all(position, n)
+        order = layout.columns[name]
+        source = _source(table, None if in_order else position, order, alignment, reading)
+        own = None if outcomes is None else _in_table(outcomes, source, len(source.table.values))
+        fact = survey(source, layout.kinds[name], own, threads, budget)
+        if fact.copy is not None:
+            source = replace(source, table=replace(source.table, values=fact.copy))
+        sources.append(replace(source, kind=fact.kind))
+        facts.append(replace(fact, at_outcome=None, copy=None))
+        here, at = fact.present, fact.at_outcome
+        if source.positions is not None:
+            here = here[position] & (position >= 0)
+            at = None if at is None else at[position]
         if not here.all():
             absences[i] = here
-        zeros += facts.zeros
-        checksums.append(facts.checksum)
-        spread.append(facts.spread)
-        if found is not None:
-            assert facts.at_outcome is not None
-            at = facts.at_outcome if same else facts.at_outcome[position]
+        if found is not None and at is not None:
             losses.append(_mean_loss(at, here, found))
-    present = None
-    if absences:
-        present = np.ones((len(tables), n), dtype=bool)
-        for i, here in absences.items():
-            present[i] = here
-    narrow = all(table.values.dtype == np.float32 for table in tables.values())
     cells = Cells(
-        sources, (len(tables), n, k), budget, zeros, tuple(checksums), np.array(spread), [1]
+        sources,
+        (len(tables), n, k),
+        budget,
+        sum(fact.zeros for fact in facts),
+        tuple(fact.checksum for fact in facts),
+        np.array([fact.spread for fact in facts]),
+        [1],
     )
+    narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
         tuple(tables),
         layout.classes,
         as_array(cells),
-        present,
+        _presence(absences, len(tables), n),
         tuple(source.kind for source in sources),
         alignment.ids,
         np.dtype(np.float32 if narrow else np.float64),
     )
     return predictions, None if found is None else np.array(losses)
+
+
+def _source(
+    table: Table,
+    positions: NDArray[np.int64] | None,
+    order: list[int] | None,
+    alignment: Alignment,
+    reading: Reading,
+) -> Source:
+    """Return how a model's cells are read; a file in another order of rows is put in this one."""
+    if positions is not None and isinstance(table.values, LazyValues):
+        ordered = spooled(table.values, positions)
+        table, positions = Table(ordered, table.where, table.columns, alignment.ids), None
+    as_they_are = order is None or order == list(range(table.values.shape[1]))
+    columns = None if as_they_are or order is None else tuple(order)
+    return Source(table, None, columns, positions, reading.renormalise)
+
+
+def _presence(
+    absences: Mapping[int, NDArray[np.bool_]], m: int, n: int
+) -> NDArray[np.bool_] | None:
+    """Return who answered what, (M, N), from the models that did not answer everything."""
+    if not absences:
+        return None
+    present = np.ones((m, n), dtype=bool)
+    for i, here in absences.items():
+        present[i] = here
+    return present
 
 
 def _is_all(positions: NDArray[np.int64], n: int) -> bool:

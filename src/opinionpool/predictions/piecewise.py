@@ -103,7 +103,7 @@ class Piecewise:
         end = self.n_rows if last is None else last
         half = self._memory // 2
         scans = {
-            name: _scan(table.values, first, end, self.step, half)
+            name: _scan(table.values, first, end, self.step, half, half // len(self._tables))
             for name, table in self._tables.items()
         }
         starts = range(first, end, self.step)
@@ -152,11 +152,15 @@ def _chosen(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     return chosen
 
 
-def _scan(values: Any, first: int, last: int, step: int, buffers: int) -> Iterator[NDArray[Any]]:
+def _scan(
+    values: Any, first: int, last: int, step: int, buffers: int, share: int
+) -> Iterator[NDArray[Any]]:
     if isinstance(values, LazyValues):
         some = values.rows(first, last)
-        copy = copy_of(some)
-        if copy is not None:  # one file at a time may use all buffers; side by side they cannot
+        # Side by side, each file has its share of the buffers; one at a time may use them all.
+        cramped = some.within(buffers).overhead > share
+        copy = copy_of(some) if cramped else None
+        if copy is not None:
             for block in ahead(some.within(buffers).scan(max(step, _CELLS // some.shape[1]))):
                 copy.append(block)
             some = copy

@@ -1,12 +1,12 @@
 """Minimising what is expensive to read, with the help of a sample of it.
 
-A sample's objective, corrected to have the value's true gradient and curvature at the last
-point, is a far better model than a parabola: its third derivatives are right up to the error of
-sampling. So the whole is read once for the curvature and then a few times for the gradient alone,
-each time gaining a factor of about the square root of the sample's size. Value, gradient and gap
-at the end are those of the whole. (The correction of the gradient is that of Shamir, Srebro and
-Zhang, "Communication-efficient distributed optimization using an approximate Newton-type method",
-ICML 2014; that of the curvature a control variate.)
+A sample's objective, corrected to have the gradient of the whole at the last point and its
+curvature at the first, is a far better model than a parabola: its third derivatives are right up
+to the error of sampling. So the whole is read once for the curvature and then a few times for the
+gradient alone, each time gaining a factor of about the square root of the sample's size. Value,
+gradient and gap at the end are those of the whole. (The correction of the gradient is that of
+Shamir, Srebro and Zhang, "Communication-efficient distributed optimization using an approximate
+Newton-type method", ICML 2014; that of the curvature a control variate.)
 """
 
 from __future__ import annotations
