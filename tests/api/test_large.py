@@ -1,5 +1,8 @@
 """Pools large enough for compiled kernels are pools as any other."""
 
+import importlib
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -48,6 +51,18 @@ def test_an_infinite_temperature(monkeypatch):
     assert pool.temperature == np.inf
     monkeypatch.setattr(fused, "WORTHWHILE", 0)
     assert_allclose(pool.apply(models), 0.25)
+
+
+def test_a_large_fit_says_what_it_lacks(monkeypatch):
+    models, y = problem()
+    module = importlib.import_module("opinionpool.fit")
+    monkeypatch.setattr(module, "SLOW", 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        op.fit(models, y)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.warns(op.OpinionPoolWarning, match="extra 'fast'"):
+        op.fit(models, y)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "two"])
