@@ -27,6 +27,8 @@ from .targets import Targets, targets
 #: Of files that take less than one in so many bytes of a budget everything is in memory at once:
 #: float32 cells take six times their size, copied to float64 and worked on.
 _ROOM = 8
+#: Bytes that labels, ids, weights and places take for each row.
+_PER_ROW = 64
 #: Every kind detected, classes as they are named.
 AS_FOUND = Reading()
 
@@ -87,6 +89,8 @@ def gather(
         n, ids = alignment.n_rows, alignment.ids
         found = targets(raw, given.classes or None, n, ids, index, sample_weight)
         _warn_if_one_class(found)
+        # Labels as given, of millions of rows, need not wait in memory for the cells to be read.
+        given, raw = replace(given, raw=None), None
     predictions, losses = predictions_of(
         given, reading, found, lazily=lazily, memory=memory, threads=threads
     )
@@ -167,6 +171,8 @@ def predictions_of(
     m, n, size = len(tables), alignment.n_rows, len(given.classes) or 2
     in_place = lazily and stays_in_place(tables, reading, m * n * size, large)
     if in_place and layout is not None:
+        if memory is not None:  # what is noted of each row takes its part
+            memory = max(memory // 4, memory - _PER_ROW * n)
         return left_in_place(tables, alignment, layout, reading, found, threads, memory)
     read = _moments(tables, reading) if layout is None else _log_p(tables, reading, layout)
     require(3 * 8 * m * n * size, f"the predictions of {m} models for {n} rows and {size} columns")
