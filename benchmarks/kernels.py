@@ -28,12 +28,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from opinionpool.kernels import fused
-from opinionpool.kernels.arrays import address
-from opinionpool.kernels.jit import carray, jit
-from opinionpool.kernels.passes import emit, weighted_sum
-from opinionpool.kernels.threads import blocks, in_threads
-from opinionpool.kernels.tiles import padded, scratch
-from opinionpool.kernels.vector import pointer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.speed.memory import moving
 
 SIZES = {
     "8 x 50,000 x 1,000": (8, 50_000, 1_000),
@@ -44,55 +41,6 @@ SIZES = {
 STACKING = (20, 1_000_000)
 
 Race = dict[str, Callable[[], object]]
-
-
-@jit
-def _read(base: Any, n: int, like: Any) -> Any:
-    """Add up n cells of each array."""
-    total = like.dtype.type(0)
-    for a in range(len(base)):
-        x = carray(pointer(base[a], like), n)
-        for i in range(n):
-            total += x[i]
-    return total
-
-
-@jit
-def _read_and_write(base: Any, out: Any, v: Any, n: int, like: Any) -> None:
-    """Write the weighted sum of the arrays, cache by cache: as little work as has these bytes."""
-    z, row = scratch(1024, v), scratch(1024, like)
-    zeros = scratch(1024, like)
-    at = np.empty(padded(len(base)), np.uint64)
-    at[:] = zeros.ctypes.data
-    weights = np.zeros(padded(len(base)))
-    weights[: len(base)] = v
-    for low in range(0, n, 1024):
-        size = min(1024, n - low)
-        for a in range(len(base)):
-            at[a] = base[a] + np.uint64(low * like.itemsize)
-        weighted_sum(z, at, weights, size, like)
-        for k in range(size):
-            row[k] = z[k]
-        emit(out[low : low + size], row, size, True)
-
-
-def memory(
-    arrays: list[NDArray[Any]], out: NDArray[Any] | None, threads: int
-) -> Callable[[], object]:
-    """Return what merely moves the bytes."""
-    n, k = arrays[0].shape
-    base = np.array([address(x) for x in arrays], np.uint64)
-    like, v = np.empty(0, arrays[0].dtype), np.ones(len(arrays))
-    flat = None if out is None else out.reshape(-1)
-
-    def move(first: int, last: int) -> Any:
-        here = base + np.uint64(first * k * like.itemsize)
-        if flat is None:
-            return _read(here, (last - first) * k, like)
-        return _read_and_write(here, flat[first * k : last * k], v, (last - first) * k, like)
-
-    spans = blocks(n, len(arrays) * k * like.itemsize)
-    return lambda: in_threads(move, spans, threads)
 
 
 def logits(m: int, n: int, k: int, dtype: Any = np.float32) -> list[NDArray[Any]]:
@@ -112,7 +60,7 @@ def applying(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
     v = np.full(m, 1.2 / m)
     out = np.empty_like(arrays[0])
     race: Race = {
-        "read M, write 1": memory(arrays, out, threads),
+        "read M, write 1": moving(arrays, out, threads),
         "opinionpool": lambda: fused.apply(arrays, v, out=out, threads=threads),
         "opinionpool, no out": lambda: fused.apply(arrays, v, threads=threads),
         "opinionpool, logs": lambda: fused.apply(arrays, v, out=out, log=True, threads=threads),
@@ -130,7 +78,7 @@ def applying(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
 
     race["SciPy, softmax of a sum"] = scipy
     race |= torch_contestants(arrays, narrow, threads)
-    race["add up the M alone"] = memory(arrays, None, threads)
+    race["add up the M alone"] = moving(arrays, None, threads)
     return "read M, write 1", race
 
 
@@ -175,7 +123,7 @@ def summing(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
         return lambda: fused.log_sums(arrays, v, y, u, order=order, threads=threads, **options)
 
     return "add up", {
-        "add up": memory(arrays, None, threads),
+        "add up": moving(arrays, None, threads),
         "loss": ours(0),
         "loss, gradient": ours(1),
         "loss, gradient, curvature": ours(2),
@@ -187,7 +135,7 @@ def surveying(arrays: list[NDArray[Any]], threads: int) -> tuple[str, Race]:
     """Check every model and find its normalisers and its own losses."""
     n, k = arrays[0].shape
     y = np.random.default_rng(1).integers(0, k, n)
-    adding = [memory([x], None, threads) for x in arrays]
+    adding = [moving([x], None, threads) for x in arrays]
 
     def ours(**options: Any) -> Callable[[], object]:
         return lambda: [fused.survey(x, y, threads=threads, **options) for x in arrays]
@@ -212,9 +160,9 @@ def stacking(m: int, n: int, threads: int) -> tuple[str, Race]:
         )
 
     return "add up", {
-        "add up": memory([own[None] for own in f], None, 1)
+        "add up": moving([own[None] for own in f], None, 1)
         if threads == 1
-        else memory([own.reshape(1000, -1) for own in f], None, threads),
+        else moving([own.reshape(1000, -1) for own in f], None, threads),
         "loss": ours(0),
         "loss, gradient": ours(1),
         "loss, gradient, curvature": ours(2),

@@ -163,7 +163,7 @@ def compare(
     fallback = check_policies(missing, fallback, labels=True, family=the_family)
     scale = penalty_scale(penalty)
     seed = checked_seed(seed)
-    cores = checked_threads(threads)
+    cores, budget = checked_threads(threads), memory_budget(memory)
     if is_word(floor, "learned"):
         raise InputError("floor='learned' is one of the candidates of thorough=True")
     if time_limit is not None and not isinstance(time_limit, int | float):
@@ -175,7 +175,7 @@ def compare(
         sample_weight=sample_weight,
         own_labels=True,
         lazily=memory is not None,
-        memory=memory_budget(memory),
+        memory=budget,
         threads=cores,
     )
     known, targets = gathered.predictions, labelled(gathered)
@@ -190,10 +190,9 @@ def compare(
         calibrate=checked_word("calibrate", calibrate, "temperature"),
     )
     epsilon = resolve_floor(floor, LOG, known)
-    budget = memory_budget(memory)
-    some = None if budget is None else _in_memory(known, targets, folds, budget, seed)
-    if some is not None:
-        known, targets = some
+    labels = len(targets.rows)
+    if budget is not None:
+        known, targets = _in_memory(known, targets, folds, budget, seed)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
@@ -224,7 +223,6 @@ def compare(
     weight, cluster = targets.weight[tested], cluster[tested]
     table, recommended = _table(tried, losses, run.remarks, weight, cluster)
     notes = [how, *run.notes]
-    labels = len(labelled(gathered).rows)
     if len(targets.rows) < labels:
         notes.append(
             f"compared on {len(targets.rows):,} of {labels:,} rows, drawn at random, which fit "

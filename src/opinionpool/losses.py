@@ -52,20 +52,19 @@ def of_all_rows(
 ) -> tuple[float, dict[str, float]]:
     """Return a pool's mean loss on rows that every model answered, and its split.
 
-    Reads the rows only for what is not known yet: ``loss`` of the tempered pool (None if it is
-    not), ``losses`` of the models.
+    Reads the rows only for what is not known yet: ``loss`` of the pool as its weights were chosen
+    (None if it is not), ``losses`` of the models.
     """
     rule, evidence = task.rule, task.evidence
     if not closure:  # models without weight do not veto
         chosen = np.flatnonzero(w > 0)
         evidence, w, losses = evidence.models(chosen), w[chosen], losses[chosen]
-    untempered = None
     if rule.joint_temperature:
         problem = PooledLoss(rule, evidence)
         loss = problem.loss(w * s) if loss is None else loss
         untempered = loss if s == 1 else problem.loss(w)
-    else:
-        loss = mean_loss(rule, w, s, evidence, closure=closure) if loss is None or s != 1 else loss
-        untempered = loss if s == 1 else PooledLoss(rule, evidence).loss(w)
+    else:  # its weights are chosen at T = 1, and that is the loss that may be known
+        untempered = PooledLoss(rule, evidence).loss(w) if loss is None else loss
+        loss = untempered if s == 1 else mean_loss(rule, w, s, evidence, closure=closure)
     some = w > 0
     return loss, split(float(w[some] @ losses[some]), untempered, loss)

@@ -226,8 +226,11 @@ def test_inputs_are_never_written_to(in_place_always):
     models, y = problem()
     for z in models.values():
         z.setflags(write=False)
+    before = {name: z.copy() for name, z in models.items()}
     in_place_always()
     op.fit(models, y).apply(models)
+    for name, z in models.items():
+        assert (z == before[name]).all()
 
 
 def test_threads_change_nothing_but_the_last_digits(in_place_always):
@@ -249,6 +252,9 @@ def test_passes_are_counted(in_place_always, monkeypatch):
     # The survey, the solver's readings, and the loss at T = 1 where that is another.
     assert fitted.passes == 1 + fitted.evaluations + 1
     assert at_one.passes == 1 + at_one.evaluations
+    some = np.where(np.arange(N) % 6, y, np.nan)
+    labelled = op.fit(models, some, temperature=1.0)
+    assert labelled.passes == 1 + labelled.evaluations
     rounds = op.fit(models, y, weighting="uniform", temperature=1.0)
     assert rounds.passes > 1
 

@@ -207,7 +207,7 @@ class Cells(Lazy):
         ]
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
-        return Cells(sources, (m, len(every[rows]), k), self.budget, none)
+        return Cells(sources, (m, len(every[rows]), k), self.budget, none, reads=self._reads)
 
     def held(self) -> Array:
         """Return the same with the cells in memory, as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import FileIO
 from threading import Lock
 from weakref import finalize
 
@@ -12,8 +13,43 @@ from .lazy import Block, Blocks, LazyValues
 from .scratch import empty, fill, scratch_file, writing_scratch
 
 
-class Copied(LazyValues):
-    """A copy in a temporary file that vanishes with this object, as plain rows.
+class ScratchRows(LazyValues):
+    """(N, K) numbers, as plain rows, in a temporary file that vanishes with this object.
+
+    Parameters
+    ----------
+    n
+        How many rows there will be.
+    values
+        Whose numbers they are: K, their type, and how messages name them.
+    what
+        What the file is for, in messages.
+    """
+
+    def __init__(self, n: int, values: LazyValues, what: str) -> None:
+        super().__init__((n, values.shape[1]), values.dtype, values.where)
+        self._row = max(1, self.shape[1] * self.dtype.itemsize)
+        self._what = what
+        self._stream: FileIO = scratch_file(n * self._row, what)
+        self._lock = Lock()  # scans share the file and its position
+        self.close = finalize(self, self._stream.close)
+
+    def read_raw(self, first: int, last: int) -> Block:
+        """Read rows as they lie in the file."""
+        rows = np.empty((last - first, self.shape[1]), self.dtype)
+        with self._lock:
+            self._stream.seek(first * self._row)
+            fill(self._stream, rows, self._what)
+        return rows
+
+    def scan(self, step: int, first: int = 0) -> Blocks:
+        """Yield blocks of rows."""
+        for a in range(first, len(self), step):
+            yield self.read_raw(a, min(a + step, len(self)))
+
+
+class Copied(ScratchRows):
+    """A plain copy.
 
     Of a Parquet file with ten float32 columns a scan of the copy takes a twentieth of the time.
 
@@ -24,26 +60,12 @@ class Copied(LazyValues):
     """
 
     def __init__(self, values: LazyValues) -> None:
-        super().__init__(values.shape, values.dtype, values.where)
-        self._row = max(1, self.shape[1] * self.dtype.itemsize)
-        self._what = f"a plain copy of {values.where}"
-        self._stream = scratch_file(len(self) * self._row, self._what)
-        self._lock = Lock()  # scans share the file and its position
-        self.close = finalize(self, self._stream.close)
+        super().__init__(len(values), values, f"a plain copy of {values.where}")
 
     def append(self, block: Block) -> None:
         """Write the next rows."""
         with writing_scratch(self._what):
             empty(self._stream, np.ascontiguousarray(block, self.dtype))
-
-    def scan(self, step: int, first: int = 0) -> Blocks:
-        """Yield blocks of rows."""
-        for a in range(first, len(self), step):
-            block = np.empty((min(step, len(self) - a), self.shape[1]), self.dtype)
-            with self._lock:
-                self._stream.seek(a * self._row)
-                fill(self._stream, block, self._what)
-            yield block
 
 
 def copy_of(values: LazyValues) -> Copied | None:

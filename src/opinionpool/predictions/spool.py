@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from io import FileIO
 from itertools import pairwise
-from threading import Lock
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .lazy import Block, Blocks, LazyValues, ahead
-from .scratch import empty, fill, scratch_file, writing_scratch
+from .copied import ScratchRows
+from .lazy import Block, LazyValues, ahead
+from .scratch import empty, writing_scratch
 
 Rows = NDArray[np.signedinteger[Any]]
 
@@ -74,16 +72,11 @@ def _is_range(positions: NDArray[np.int64], first: int) -> bool:
     )
 
 
-class _Spool(LazyValues):
-    """(N, K) numbers in a temporary file that closes, and so vanishes, with this object."""
+class _Spool(ScratchRows):
+    """Rows that are put in order in a temporary file."""
 
     def __init__(self, n: int, values: LazyValues, budget: int) -> None:
-        super().__init__((n, values.shape[1]), values.dtype, values.where)
-        self._row = max(1, self.shape[1] * self.dtype.itemsize)
-        self._what = f"putting the rows of {values.where} in order"
-        self._stream: FileIO = scratch_file(n * self._row, self._what)
-        self._lock = Lock()  # scans share the file and its position
-        self.close = finalize(self, self._stream.close)
+        super().__init__(n, values, f"putting the rows of {values.where} in order")
         # Ranges of the result, each of which is put in order in memory: as read and as wanted.
         self._range = max(1, budget // 2 // 2 // self._row)
         n_ranges = -(-n // self._range)
@@ -134,15 +127,3 @@ class _Spool(LazyValues):
                 self._stream.seek(start * self._row)
                 empty(self._stream, ordered)
         del self._who
-
-    def read_raw(self, first: int, last: int) -> Block:
-        """Read rows as they lie in the file."""
-        rows = np.empty((last - first, self.shape[1]), self.dtype)
-        with self._lock:
-            self._stream.seek(first * self._row)
-            fill(self._stream, rows, self._what)
-        return rows
-
-    def scan(self, step: int, first: int = 0) -> Blocks:
-        for a in range(first, len(self), step):
-            yield self.read_raw(a, min(a + step, len(self)))
