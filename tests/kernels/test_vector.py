@@ -6,7 +6,7 @@ from kernels.cases import needs_numba
 from numpy.testing import assert_array_equal
 from tolerance import ulps
 
-from opinionpool.kernels import passes, powers
+from opinionpool.kernels import passes, powers, sweeps
 from opinionpool.kernels.jit import jit
 
 pytestmark = needs_numba
@@ -49,12 +49,13 @@ def test_logarithms():
 
 @pytest.mark.parametrize("n", [1, 7, 64, 255, 256, 257, 1000])
 def test_the_first_of_equals(n):
-    z = np.zeros(n)
-    assert passes.first_at(z, n, 0.0) == 0
+    z = np.full(n + 16, -np.inf)[:n]  # vectors are read to their end
+    z[:] = 0
+    assert sweeps.first_at(z, n, 0.0) == 0
     for where in {0, n // 2, n - 1}:
         z[:] = 0
         z[where:] = 1
-        assert passes.first_at(z, n, 1.0) == where
+        assert sweeps.first_at(z, n, 1.0) == where
 
 
 @pytest.mark.parametrize("n", [1, 9, 100])

@@ -28,6 +28,8 @@ AVAILABLE: bool = numba is not None
 #: a NaN or an infinity must stay visible.
 FLAGS = {"reassoc", "contract", "arcp", "nsz"}
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FLAGS, "error_model": "numpy"}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -59,9 +61,16 @@ def jit(function: F) -> F:
     if not AVAILABLE:
         return function
     function.__qualname__ = f"{function.__name__}-{_FINGERPRINT}"
-    options = {"nogil": True, "fastmath": FLAGS, "error_model": "numpy"}
     try:
-        compiled: F = numba.njit(cache=True, **options)(function)
+        compiled: F = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # "cannot cache function ...: no locator available"
-        compiled = numba.njit(**options)(function)
+        compiled = numba.njit(**_OPTIONS)(function)
+    return compiled
+
+
+def inlined(function: F) -> F:
+    """Compile into every caller: a real call would put all vectors into memory first."""
+    if not AVAILABLE:
+        return function
+    compiled: F = numba.njit(forceinline=True, **_OPTIONS)(function)
     return compiled

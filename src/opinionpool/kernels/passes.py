@@ -85,35 +85,6 @@ def highest(z: Any, n: int) -> tuple[float, float]:
 
 
 @jit
-def first_at(z: Any, n: int, top: float) -> int:
-    """Return the first index of a value that is there: in ever smaller pieces, by counting.
-
-    Sums vectorise, searches do not.
-    """
-    low, width = 0, PIECE
-    while low < n:
-        many = min(width, n - low)
-        if count(z[low : low + many], many, top) == 0:
-            low += many
-        elif width > 16:
-            width //= 4
-        else:
-            for k in range(many):
-                if z[low + k] == top:
-                    return low + k
-    return 0
-
-
-@jit
-def count(z: Any, n: int, value: float) -> float:
-    """Return how often a value is there."""
-    total = 0.0
-    for k in range(n):
-        total += 1.0 if z[k] == value else 0.0
-    return total
-
-
-@jit
 def exponentials(e: Any, z: Any, top: float, n: int, narrow: bool) -> float:
     """Set ``e[:n] = exp(z − top)`` and return its sum."""
     total = 0.0
@@ -197,9 +168,9 @@ def differences(out: Any, z: Any, shift: float, n: int) -> None:
 
 
 @jit
-def rooted(out: Any, e: Any, factor: float, n: int) -> None:
-    """Set ``out[:n] = √(factor e)``."""
+def scaled(out: Any, e: Any, factor: float, n: int) -> None:
+    """Set ``out[:n] = factor e``, and 0 behind to the end of the vector."""
     for k in range(n):
         out[k] = e[k] * factor
-    for k in range(n):
-        out[k] = np.sqrt(out[k])
+    for k in range(n, (n + 15) // 16 * 16):
+        out[k] = 0.0

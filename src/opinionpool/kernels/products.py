@@ -1,4 +1,4 @@
-"""Passes over one tile of cells that multiply them: centring, means and Gram matrices.
+"""Passes over one tile of cells that multiply them: means and Gram matrices.
 
 See :mod:`~opinionpool.kernels.passes` for the arguments.
 """
@@ -8,31 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .jit import carray, jit
-from .vector import cell, pointer, put
-
-
-@jit
-def centred(c: Any, start: int, at: Any, root: Any, shift: Any, n: int, like: Any) -> None:
-    """Set ``c[:, start:start + n] = (x − shift) root``, four models at a time."""
-    roots = root.ctypes.data
-    for a in range(0, len(at), 4):
-        a0, a1, a2, a3 = at[a], at[a + 1], at[a + 2], at[a + 3]
-        h0, h1, h2, h3 = shift[a], shift[a + 1], shift[a + 2], shift[a + 3]
-        c0, c1 = c[a, start : start + n], c[a + 1, start : start + n]
-        c2, c3 = c[a + 2, start : start + n], c[a + 3, start : start + n]
-        for k in range(n):
-            by = cell(like, roots, k)
-            put(c0, k, (cell(like, a0, k) - h0) * by)
-            put(c1, k, (cell(like, a1, k) - h1) * by)
-            put(c2, k, (cell(like, a2, k) - h2) * by)
-            put(c3, k, (cell(like, a3, k) - h3) * by)
-
-
-@jit
-def shared(c: Any, root: Any, z: Any, shift: float, share: float, rest: float, n: int) -> None:
-    """Set ``c[:n] = share c + rest (z − shift) root``: a model in a row some did not answer."""
-    for k in range(n):
-        c[k] = share * c[k] + rest * (z[k] - shift) * root[k]
+from .vector import pointer
 
 
 @jit

@@ -9,14 +9,15 @@ pieces are in the first two levels of cache. Nothing of size N × K is written b
 *Raw logits.* The pooled logits of a tile are float64 sums of the cells as they are; a constant
 per row and model moves top, means and outcome alike and cancels in float64 (1e4 costs 1e-12).
 
-*Curvature.* The Gram matrix of cells centred by their mean under the row's pool, times √p, which
-is positive semi-definite up to an ulp (of the cells' dtype) of its trace; the mean is rounded to
-that dtype first, and what that leaves is taken off exactly. E[ℓℓ'] − E[ℓ]E[ℓ'] would lose every
-digit where offsets are large. A row of several tiles is centred tile by tile; tiles are merged by
-the parallel update of a weighted covariance (Chan, Golub and LeVeque 1979).
+*Curvature.* Weighted products of cells less their mean under the row's pool (``moments``): the mean
+is rounded to the cells' dtype first, and what that leaves is taken off exactly. E[ℓℓ'] − E[ℓ]E[ℓ']
+would lose every digit where offsets are large. A row of several tiles is centred tile by tile;
+tiles are merged by the parallel update of a weighted covariance (Chan, Golub and LeVeque 1979).
 
-*Accumulators.* Everything is float64 but centred cells and sums of at most ``TILE`` products of
-them, which are in the dtype of the cells.
+*Accumulators.* Everything is float64 but centred cells and sums of some hundred products of them,
+which are in the dtype of the cells.
+
+*Memory* of a row is fetched while the row before is computed on (``sweeps``).
 
 *Vetoes and faults.* A pooled logit that is not finite sends its tile through
 :func:`repaired`: −inf is a veto (the class gets no mass, the cell counts 0), anything else is a
@@ -34,24 +35,26 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .passes import (
-    PIECE,
-    exponential_sum,
-    exponentials,
-    exponentials_ahead,
-    first_at,
-    highest,
-    rooted,
-    weighted_sum,
-)
-from .products import centred, dots, gram, shared
+from .lanes import LANES, borrowed, keep, start_of
+from .moments import MOST_ADDED, add_products, collect, sums_of
+from .passes import highest, scaled
+from .products import dots, gram
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .tiles import TILE, answering, distances, locate, padded, repaired, scratch, scratch_rows
+from .sweeps import add_means, exponentiated, first_at, pooled
+from .tiles import (
+    TILE,
+    answering,
+    distances,
+    locate,
+    padded,
+    repaired,
+    scratch,
+    scratch_rows,
+    shared,
+    spread_out,
+)
 from .vector import cell
 
-#: Bytes of centred cells between products: a first-level cache's worth. With half of that and
-#: 8 models all three sums took 1.03 of the time.
-PRODUCTS = 1 << 15
 #: Rows whose remainders of means wait to be taken off.
 ROWS = 256
 
@@ -77,30 +80,33 @@ def sum_rows(
 ) -> float:
     """Sum the loss over rows and return it; add its derivatives to the arrays given."""
     m, m4 = len(base), padded(len(base))
-    narrow, partial = like.itemsize == 4, present.size > 0
+    base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
+    classes, soft, u, status = borrowed(classes), borrowed(soft), borrowed(u), borrowed(status)
+    gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
+    partial = present.size > 0
     wide = min(K, TILE)
     single = wide == K
-    z, zeros = scratch(wide, v), scratch(wide, like)
-    e, root = scratch(wide, v), scratch(wide, like)
-    clean = scratch_rows(m4, wide, like)
-    # Centred cells wait here, across rows of one tile, until there are enough for a long product.
-    width = min(TILE, max(256, PRODUCTS // (m4 * like.itemsize) // 16 * 16))
-    c, filled = scratch_rows(m4, width, like), 0
-    gaps, rows = scratch_rows(m4, ROWS, v), 0
-    ahead = distances(step, wide, K, like)
-    at, piece = np.empty(m4, np.uint64), np.empty(m4, np.uint64)
-    shift = scratch(m4, like)
-    row_v, share, rest = np.zeros(m4), np.ones(m4), np.zeros(m4)
-    row_v[:m] = v
-    y, best, own, mean, gap, delta = (
-        scratch(m4, v),
-        scratch(m4, v),
-        scratch(m4, v),
-        scratch(m4, v),
-        scratch(m4, v),
-        scratch(m4, v),
+    owners = (
+        (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
+        (np.zeros((m4, m4)), np.zeros((m4, m4))),
+        (scratch(wide, like), scratch(wide, like), scratch(m4, like), scratch(m4, like)),
+        (scratch(sums_of(m4) * LANES, like), scratch_rows(m4, wide, like)),
+        (np.zeros((3, m4), np.uint64), distances(step, wide, K, like)),
     )
-    part, whole = np.zeros((m4, m4)), np.zeros((m4, m4))
+    z = borrowed(owners[0][0])
+    # In place where it can be: with 8 models all else fits the first-level cache.
+    e = borrowed(owners[0][1]) if partial else z
+    of_models, gaps = borrowed(owners[0][2]), borrowed(owners[0][3])
+    part, whole = borrowed(owners[1][0]), borrowed(owners[1][1])
+    zeros, p = borrowed(owners[2][0]), borrowed(owners[2][1])
+    shift, centre = borrowed(owners[2][2]), borrowed(owners[2][3])
+    sums, clean = borrowed(owners[3][0]), borrowed(owners[3][1])
+    addresses, ahead = borrowed(owners[4][0]), borrowed(owners[4][1])
+    at, to, piece = addresses[0], addresses[1], addresses[2]
+    row_v, share, rest, y = of_models[0], of_models[1], of_models[2], of_models[3]
+    best, own, mean, gap = of_models[4], of_models[5], of_models[6], of_models[7]
+    delta, added, rows = of_models[8], 0, 0
+    row_v[:m], share[:] = v, 1.0
     value = 0.0
     for n in range(first, last):
         if u[n] == 0:
@@ -117,7 +123,9 @@ def sum_rows(
         for low in range(0, K, wide):
             size = min(wide, K - low)
             locate(at, base, step, present, n, low * like.itemsize, zeros)
-            weighted_sum(z, at, row_v, size, like)
+            for a in range(m4):
+                to[a] = at[a] + np.uint64(ahead[a])
+            pooled(z, at, to, row_v, size, like)
             tile_top, check = highest(z, size)
             if check != 0:
                 state |= repaired(z, at, row_v, size, clean, zeros, like)
@@ -140,23 +148,18 @@ def sum_rows(
             old, new, new_top = 0.0, 1.0, max(top, tile_top)
             if low > 0:
                 old, new = math.exp(top - new_top), math.exp(tile_top - new_top)
-            if order == 0:
-                mass = mass * old + exponential_sum(z, tile_top, size, narrow) * new
-                top = new_top
-                continue
-            if size < PIECE:
-                tile_mass = exponentials(e, z, tile_top, size, narrow)
-            else:
-                tile_mass = exponentials_ahead(
-                    e, z, tile_top, size, narrow, at[:m], ahead, like.itemsize
-                )
-            if tile_top > top:
+            if order and tile_top > top:
                 favourite = first_at(z, size, tile_top)
                 z_best = tile_top
                 for a in range(m4):
                     best[a] = cell(like, at[a], favourite)
+            tile_mass = exponentiated(e, z, tile_top, size, spread_out(to, order == 0), like)
+            if order == 0:
+                mass = mass * old + tile_mass * new
+                top = new_top
+                continue
             own[:] = 0.0
-            dots(own, e, at, size, like)
+            add_means(own, e, at, to, size, like)
             z_own = 0.0
             if partial:
                 for k in range(size):
@@ -168,31 +171,25 @@ def sum_rows(
                 shift[a] = own[a]  # rounded to the dtype of the cells
                 gap[a] = share[a] * (own[a] - shift[a])
             if order == 2 and state == 0 and z_y > -np.inf:
-                products, factor = curvature, u[n] / tile_mass
+                scaled(p, e, u[n] / tile_mass if single else 1.0, size)
+                piece[:], centre[:] = at, shift
+                if partial:
+                    for a in range(m):
+                        shared(clean[a], at[a], shift[a], z, z_own, share[a], rest[a], size, like)
+                        piece[a], centre[a] = start_of(clean[a]), 0.0
+                add_products(sums, p, piece, centre, size, like)
+                added += (size + LANES - 1) // LANES
                 if not single:
-                    products, factor = part, 1.0
                     part[:] = 0.0
-                rooted(root, e, factor, size)
-                for start in range(0, size, width):
-                    many = min(width, size - start)
-                    if filled + many > width:
-                        gram(products, c, filled)
-                        filled = 0
-                    for a in range(m4):
-                        piece[a] = at[a] + np.uint64(start * like.itemsize)
-                    roots = root[start : start + many]
-                    centred(c, filled, piece, roots, shift, many, like)
-                    for a in range(m if partial else 0):
-                        cells, pooled = c[a, filled : filled + many], z[start : start + many]
-                        shared(cells, roots, pooled, z_own, share[a], rest[a], many)
-                    filled += many
-                if single:
+                    collect(part, sums, like)
+                    added = 0
+                else:
                     for a in range(m):
                         gaps[a, rows] = math.sqrt(u[n]) * gap[a]
                     rows += 1
-                else:
-                    gram(part, c, filled)
-                    filled = 0
+                    if added >= MOST_ADDED:
+                        collect(curvature, sums, like)
+                        added = 0
             # Merge the tile into the row.
             before, here = mass * old, tile_mass * new
             top, mass = new_top, before + here
@@ -229,10 +226,11 @@ def sum_rows(
         if rows == ROWS:
             about_the_mean(curvature, part, gaps, rows)
             rows = 0
-    if filled:
-        gram(curvature, c, filled)
+    if added:
+        collect(curvature, sums, like)
     if rows:
         about_the_mean(curvature, part, gaps, rows)
+    keep(owners)
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, jit
+from .lanes import start_of
 from .passes import weighted_sum
 from .status import INVALID
 from .vector import pointer
@@ -52,7 +53,7 @@ def padded(m: int) -> int:
 def locate(at: Any, base: Any, step: Any, present: Any, n: int, offset: int, zeros: Any) -> None:
     """Set the addresses of the models' cells in a row, of zeros for a model that is absent."""
     for a in range(len(at)):
-        at[a] = zeros.ctypes.data
+        at[a] = start_of(zeros)
         if a < len(base) and (present.size == 0 or present[a, n] > 0):
             at[a] = base[a] + np.uint64(n * step[a] + offset)
 
@@ -63,7 +64,7 @@ def locate_rows(at: Any, base: Any, step: Any, n: int, zeros: Any) -> None:
 
     Once for each tile although those do not move: numba frees ``zeros`` after its last use.
     """
-    at[:] = zeros.ctypes.data
+    at[:] = start_of(zeros)
     for a in range(len(base)):
         at[a] = base[a] + np.uint64(n * step[a])
 
@@ -75,6 +76,19 @@ def distances(step: Any, wide: int, K: int, like: Any) -> Any:
     for a in range(len(step)):
         ahead[a] = step[a] if wide == K else wide * like.itemsize
     return ahead
+
+
+@jit
+def spread_out(to: Any, all_of_it: bool) -> Any:
+    """Return four addresses to fetch from while exponentials are computed.
+
+    What the sweeps over cells leave of every four models: the last, or the last two where there
+    are no means.
+    """
+    m = len(to)
+    if all_of_it:
+        return to[2], to[3], to[6 if m > 4 else 2], to[7 if m > 4 else 3]
+    return to[3], to[7 if m > 4 else 3], to[11 if m > 8 else 3], to[15 if m > 12 else 3]
 
 
 @jit
@@ -98,6 +112,24 @@ def answering(row_v: Any, share: Any, rest: Any, v: Any, present: Any, n: int) -
 
 
 @jit
+def shared(
+    out: Any,
+    at: Any,
+    mean: float,
+    z: Any,
+    z_mean: float,
+    share: float,
+    rest: float,
+    n: int,
+    like: Any,
+) -> None:
+    """Set ``out[:n] = share (ℓ − mean) + rest (z − z_mean)``: see :func:`answering`."""
+    x = carray(pointer(at, like), n)
+    for k in range(n):
+        out[k] = share * (x[k] - mean) + rest * (z[k] - z_mean)
+
+
+@jit
 def repaired(z: Any, at: Any, v: Any, n: int, clean: Any, zeros: Any, like: Any) -> int:
     """Pool a tile with cells that are not finite; return INVALID if they are not just vetoes.
 
@@ -106,7 +138,7 @@ def repaired(z: Any, at: Any, v: Any, n: int, clean: Any, zeros: Any, like: Any)
     veto = np.zeros(n, np.bool_)
     status = 0
     for a in range(len(at)):
-        if at[a] == zeros.ctypes.data:
+        if at[a] == start_of(zeros):
             continue
         x = carray(pointer(at[a], like), n)
         for k in range(n):

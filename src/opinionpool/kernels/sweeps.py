@@ -1,0 +1,167 @@
+"""Sweeps over one tile of cells in vectors, which fetch what is to be read next meanwhile.
+
+Design
+------
+A core that computes on a tile in its caches leaves the memory idle, and one that waits for memory
+computes nothing. So every sweep asks for lines of the *next* tile, a few after every 16 columns:
+of every four models the sum asks for two, the means for one, the exponentials for one (for two
+where there are no means). All at once would fill the queue of requests and stall: 8 models ×
+50,000 × 1,000 float32, loss and gradient, took 1.21 of the time of reading like this, 1.44 with
+all requests in the first sweep, and 1.35 without any.
+
+``at`` holds the addresses of M models' cells, M filled up to a multiple of four with addresses of
+zeros (and weights of 0), and ``to`` those of their next tiles; ``like`` is an empty array of the
+cells' dtype. Sums are float64. What is left of a tile after whole vectors is masked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .jit import inlined, jit
+from .lanes import (
+    LANES,
+    keep_first,
+    load,
+    load_first,
+    spread,
+    start_of,
+    store,
+    total_of,
+    where_equal,
+    wide,
+)
+from .powers import exponential
+from .vector import prefetch
+
+
+@inlined
+def cells(like: Any, address: Any, k: int, many: int) -> Any:
+    """Return the 16 cells from k on, or the first ``many`` of them and zeros."""
+    return load(like, address, k) if many >= LANES else load_first(like, address, k, many)
+
+
+@inlined
+def four_of(x: Any, a: int) -> Any:
+    """Return four consecutive items as a tuple, which registers can hold."""
+    return x[a], x[a + 1], x[a + 2], x[a + 3]
+
+
+@inlined
+def fetch(lines: Any, k: int, like: Any) -> None:
+    """Ask for what is beside column k of four tiles."""
+    offset = np.uint64(k * like.itemsize)
+    prefetch(lines[0] + offset)
+    prefetch(lines[1] + offset)
+    prefetch(lines[2] + offset)
+    prefetch(lines[3] + offset)
+
+
+@inlined
+def weighted(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
+    """Return four models' part of 16 pooled logits."""
+    s = v[0] * wide(cells(like, x[0], k, many)) + v[1] * wide(cells(like, x[1], k, many))
+    return s + (v[2] * wide(cells(like, x[2], k, many)) + v[3] * wide(cells(like, x[3], k, many)))
+
+
+@jit
+def pooled(z: Any, at: Any, to: Any, v: Any, n: int, like: Any) -> None:
+    """Set ``z[:n] = Σ_α v_α x_α``, eight models at a time, then four; −inf behind."""
+    for a in range(0, len(at), 8):
+        if a + 8 <= len(at):
+            add_eight(z, at, to, v, a, n, like)
+        else:
+            add_four(z, at, to, v, a, n, like)
+
+
+@jit
+def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
+    """Add eight models' cells to ``z``; set it to them if they are the first."""
+    x, y, of_x, of_y = four_of(at, a), four_of(at, a + 4), four_of(v, a), four_of(v, a + 4)
+    lines, start, whole = (to[a], to[a + 1], to[a + 4], to[a + 5]), start_of(z), n - n % LANES
+    for k in range(0, whole, LANES):
+        s = weighted(like, x, of_x, k, LANES) + weighted(like, y, of_y, k, LANES)
+        store(z, k, s if a == 0 else s + load(v, start, k))
+        fetch(lines, k, like)
+    if whole < n:
+        many = n - whole
+        s = weighted(like, x, of_x, whole, many) + weighted(like, y, of_y, whole, many)
+        s = s if a == 0 else s + load(v, start, whole)
+        store(z, whole, keep_first(s, many, -np.inf))
+        fetch(lines, whole, like)
+
+
+@jit
+def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
+    """Add four models' cells to ``z``; set it to them if they are the first."""
+    x, of_x = four_of(at, a), four_of(v, a)
+    lines, start, whole = (to[a], to[a + 1], to[a], to[a + 1]), start_of(z), n - n % LANES
+    for k in range(0, whole, LANES):
+        s = weighted(like, x, of_x, k, LANES)
+        store(z, k, s if a == 0 else s + load(v, start, k))
+        fetch(lines, k, like)
+    if whole < n:
+        many = n - whole
+        s = weighted(like, x, of_x, whole, many)
+        s = s if a == 0 else s + load(v, start, whole)
+        store(z, whole, keep_first(s, many, -np.inf))
+        fetch(lines, whole, like)
+
+
+@jit
+def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> float:
+    """Set ``e[:n] = exp(z − top)``, 0 behind where z is −inf, and return the sum.
+
+    ``e`` may be ``z``; ``lines`` are four addresses to fetch from.
+    """
+    total, start = spread(z, 0.0), start_of(z)
+    for k in range(0, n, LANES):
+        own = exponential(load(z, start, k) - top, like.itemsize == 4)
+        store(e, k, own)
+        total = total + own
+        fetch(lines, k, like)
+    mass: float = total_of(total)
+    return mass
+
+
+@inlined
+def plus_products(s: Any, w: Any, like: Any, x: Any, k: int, many: int) -> Any:
+    """Return sums for four models with ``w x`` added."""
+    return (
+        s[0] + w * wide(cells(like, x[0], k, many)),
+        s[1] + w * wide(cells(like, x[1], k, many)),
+        s[2] + w * wide(cells(like, x[2], k, many)),
+        s[3] + w * wide(cells(like, x[3], k, many)),
+    )
+
+
+@jit
+def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
+    """Add ``Σ_k e_k x_αk`` to ``total`` for every model."""
+    start, whole = start_of(e), n - n % LANES
+    for a in range(0, len(at), 4):
+        x, line, zero = four_of(at, a), to[a + 2], spread(e, 0.0)
+        s = (zero, zero, zero, zero)
+        for k in range(0, whole, LANES):
+            s = plus_products(s, load(e, start, k), like, x, k, LANES)
+            prefetch(line + np.uint64(k * like.itemsize))
+        if whole < n:
+            s = plus_products(s, load(e, start, whole), like, x, whole, n - whole)
+            prefetch(line + np.uint64(whole * like.itemsize))
+        total[a] += total_of(s[0])
+        total[a + 1] += total_of(s[1])
+        total[a + 2] += total_of(s[2])
+        total[a + 3] += total_of(s[3])
+
+
+@jit
+def first_at(z: Any, n: int, top: float) -> int:
+    """Return the first index of a value that is there; 16 numbers behind may be read."""
+    start, k = start_of(z), 0
+    lane: int = where_equal(load(z, start, k), top)
+    while lane == LANES and k + LANES < n:
+        k += LANES
+        lane = where_equal(load(z, start, k), top)
+    return k + lane
