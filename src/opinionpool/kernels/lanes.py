@@ -238,6 +238,19 @@ def store(typingctx: Any, array: Any, k: Any, x: Any) -> Any:
 
 
 @intrinsic
+def stream(typingctx: Any, address: Any, x: Any) -> Any:
+    """Write lanes to an address that is a multiple of 64, past the caches."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], args[1].type.as_pointer())
+        written = builder.store(args[1], place, align=64)
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return types.void(types.uint64, x), codegen
+
+
+@intrinsic
 def wide(typingctx: Any, x: Any) -> Any:
     """Return lanes as float64."""
     kind = Lanes(types.float64)

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .passes import (
-    differences,
-    emit,
-    exponential_sum,
-    exponentials_ahead,
-    highest,
-    scale,
-    subtract,
-    weighted_sum,
-)
+from .lanes import borrowed, keep
+from .passes import highest
 from .status import IMPOSSIBLE, INVALID, UNANSWERED
-from .tiles import TILE, answering, distances, locate, padded, repaired, scratch, scratch_rows
+from .sweeps import emitted, exponentiated, pooled
+from .tiles import (
+    TILE,
+    answering,
+    distances,
+    locate,
+    padded,
+    repaired,
+    scratch,
+    scratch_rows,
+    spread_out,
+)
 
 
 @jit
@@ -37,18 +40,23 @@ def apply_rows(
     like: Any,
 ) -> None:
     """Pool rows ``first`` to ``last`` into ``out``: probabilities, or their logarithms."""
-    K, m = out.shape[1], len(base)
-    narrow = like.itemsize == 4
+    K, m, m4 = out.shape[1], len(base), padded(len(base))
     wide = min(K, TILE)
-    # A row of one tile stays in the first-level cache, a longer one in the second.
-    z, zeros, row = scratch(wide, v), scratch(wide, like), scratch(K, like)
-    clean = scratch_rows(padded(m), wide, like)
-    at = np.empty(padded(m), np.uint64)
-    ahead = distances(step, wide, K, like)
-    row_v, share, rest = np.zeros(padded(m)), np.zeros(padded(m)), np.zeros(padded(m))
-    row_v[:m] = v
     tiles = (K + wide - 1) // wide
-    tops, sums = np.empty(tiles), np.empty(tiles)
+    owners = (
+        (scratch(wide, v), scratch(wide, v), np.zeros((3, m4)), np.empty((2, tiles))),
+        # A row of one tile stays in the first-level cache, a longer one in the second.
+        (scratch(wide, like), scratch(K if tiles > 1 else 1, like), scratch_rows(m4, wide, like)),
+        (np.zeros((2, m4), np.uint64), distances(step, wide, K, like)),
+    )
+    z, e, of_models = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
+    of_tiles, zeros, row = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
+    clean, addresses, ahead = borrowed(owners[1][2]), borrowed(owners[2][0]), borrowed(owners[2][1])
+    at, to, tops, sums = addresses[0], addresses[1], of_tiles[0], of_tiles[1]
+    row_v, share, rest = of_models[0], of_models[1], of_models[2]
+    base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
+    out, status = borrowed(out), borrowed(status)
+    row_v[:m] = v
     nothing = -np.inf if log else 0.0
     for n in range(first, last):
         status[n] = 0
@@ -61,24 +69,24 @@ def apply_rows(
         for t in range(tiles):
             low = t * wide
             size = min(wide, K - low)
-            cells = row[low : low + size]
             locate(at, base, step, present, n, low * like.itemsize, zeros)
-            weighted_sum(z, at, row_v, size, like)
+            for a in range(m4):
+                to[a] = at[a] + np.uint64(ahead[a])
+            pooled(z, at, to, row_v, size, like)
             tops[t], check = highest(z, size)
             if check != 0:
                 status[n] |= repaired(z, at, row_v, size, clean, zeros, like)
                 tops[t], check = highest(z, size)
             sums[t] = 0.0
-            if tops[t] == -np.inf:
-                cells[:] = nothing
-                continue
-            if log:
-                differences(cells, z, tops[t], size)
-                sums[t] = exponential_sum(z, tops[t], size, narrow)
-            else:
-                sums[t] = exponentials_ahead(
-                    cells, z, tops[t], size, narrow, at, ahead, like.itemsize
-                )
+            if tops[t] > -np.inf:
+                into = e if log else z
+                sums[t] = exponentiated(into, z, tops[t], size, spread_out(to, True), like)
+            if tiles > 1:
+                cells, shift = row[low : low + size], -tops[t] if log else 0.0
+                if tops[t] > -np.inf:
+                    emitted(cells, z, 1.0, shift, size, False, like)
+                else:
+                    cells[:] = nothing
             top = max(top, tops[t])
         if top == -np.inf and status[n] == 0:
             status[n] = IMPOSSIBLE
@@ -91,8 +99,14 @@ def apply_rows(
         for t in range(tiles):
             low = t * wide
             size = min(wide, K - low)
-            if sums[t] > 0 and log:
-                subtract(row[low : low + size], top - tops[t] + math.log(total), size)
-            elif sums[t] > 0:
-                scale(row[low : low + size], math.exp(tops[t] - top) / total, size)
-        emit(out[n], row, K, past_caches)
+            factor, addend = 1.0, -(top + math.log(total))
+            if tiles > 1 and sums[t] > 0:
+                addend += tops[t]
+            if not log:
+                factor, addend = math.exp(tops[t] - top) / total, 0.0
+            if tiles > 1:
+                done = row[low : low + size]
+                emitted(out[n, low : low + size], done, factor, addend, size, past_caches, like)
+            else:
+                emitted(out[n], z, factor, addend, size, past_caches, like)
+    keep(owners)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import survey_plain
 from .arrays import Rows, common_dtype, plain_layout
 from .choice import NARROW_SURVEY, Kernels, compiled
-from .survey_plain import Outline
+from .survey_plain import Outline, Tally
 from .threads import blocks, in_threads
 
 Array = NDArray[np.float64]
@@ -39,9 +39,16 @@ class Survey(NamedTuple):
         Largest distance between two finite cells of a good row; 0 if there are none.
     checksum
         Of all cells' bits and places, below 2**64; 0 where none was asked for.
+    like
+        How many good rows have ``log_z`` in ``near``: exponentials that add up to one.
+    lost, counted
+        ``−Σ u ℓ(y)`` over good rows of weight ``u > 0``, and ``Σ u``; 0 without outcomes and
+        weights.
+
+    ``log_z`` and ``at_outcome`` are None where the rows' numbers were not to be kept.
     """
 
-    log_z: Array
+    log_z: Array | None
     at_outcome: Array | None
     status: NDArray[np.uint8]
     low: float
@@ -49,6 +56,9 @@ class Survey(NamedTuple):
     zeros: int
     spread: float
     checksum: int
+    like: int
+    lost: float
+    counted: float
 
 
 def survey(
@@ -56,6 +66,9 @@ def survey(
     classes: NDArray[np.int64] | None = None,
     *,
     soft: Array | None = None,
+    weight: Array | None = None,
+    near: tuple[float, float] = (0.0, 0.0),
+    rows: bool = True,
     first_row: int = 0,
     checksum: bool = True,
     threads: int = 1,
@@ -72,6 +85,13 @@ def survey(
         (N,) what happened, as class numbers; negative for a row without a label.
     soft
         (N, K) probabilities of what happened, instead of ``classes``; 0 for a row without a label.
+    weight
+        (N,) what a row's loss counts; 0 for a row without a label. None for no mean loss.
+    near
+        Smallest and largest ``log_z`` of rows that count as ``like``.
+    rows
+        Whether to keep ``log_z`` and ``at_outcome``; of float32 cells they are good to 2e-7 (to
+        1e-12 where a row's cells are far apart), and errors of different rows do not add up.
     first_row
         The number that the first row has in the whole array, if ``x`` is a block of it.
     checksum
@@ -89,21 +109,30 @@ def survey(
     (array([4. , 2.5]), array([0.75, 0.8 ]))
     """
     n, k = x.shape
-    log_z, status = np.empty(n), np.zeros(n, np.uint8)
-    at_outcome = None if classes is None and soft is None else np.empty(n)
+    status = np.zeros(n, np.uint8)
+    happened = classes is not None or soft is not None
+    kept = (np.empty(n), np.empty(n) if happened else None) if rows else None
     kind = _Compiled if compiled(kernels) else _Plain
-    work: Callable[[int, int], Outline] = kind(
-        x, classes, soft, log_z, at_outcome, status, first_row, checksum
+    work: Callable[[int, int], tuple[Outline, Tally]] = kind(
+        x, classes, soft, weight, kept, status, first_row, checksum, near
     )
-    parts = in_threads(work, blocks(n, k * x.itemsize), threads)
+    # A quarter of the usual blocks: what is noted of their rows then stays in the caches.
+    found = in_threads(work, blocks(n, 4 * k * x.itemsize), threads)
+    parts, tallies = [part for part, _ in found], [own for _, own in found]
     good = [part for part in parts if part.low <= part.high]
+    log_z, at_outcome = kept or (None, None)
     return Survey(
-        *(log_z, at_outcome, status),
+        log_z,
+        at_outcome,
+        status,
         low=min((part.low for part in good), default=np.nan),
         high=max((part.high for part in good), default=np.nan),
         zeros=sum(part.zeros for part in parts),
         spread=max((part.spread for part in good), default=0.0),
         checksum=sum(part.checksum for part in parts) % 2**64,
+        like=sum(own.like for own in tallies),
+        lost=sum(own.lost for own in tallies),
+        counted=sum(own.counted for own in tallies),
     )
 
 
@@ -115,27 +144,39 @@ class _Plain:
         x: NDArray[Any],
         classes: NDArray[np.int64] | None,
         soft: Array | None,
-        log_z: Array,
-        at_outcome: Array | None,
+        weight: Array | None,
+        kept: tuple[Array, Array | None] | None,
         status: NDArray[np.uint8],
         first_row: int,
         checksum: bool,
+        near: tuple[float, float],
     ) -> None:
-        self.x, self.classes, self.soft = x, classes, soft
-        self.log_z, self.at_outcome, self.status = log_z, at_outcome, status
+        self.x, self.classes, self.soft, self.weight = x, classes, soft, weight
+        self.kept, self.status, self.near = kept, status, near
+        self.happened = classes is not None or soft is not None
         self.first_row, self.checksum = first_row, checksum
 
-    def __call__(self, first: int, last: int) -> Outline:
+    def __call__(self, first: int, last: int) -> tuple[Outline, Tally]:
         here = slice(first, last)
-        return survey_plain.survey(
+        log_z, at_outcome = self.of_rows(first, last)
+        outline = survey_plain.survey(
             self.x[here],
             None if self.classes is None else self.classes[here],
             None if self.soft is None else self.soft[here],
-            self.log_z[here],
-            None if self.at_outcome is None else self.at_outcome[here],
+            log_z,
+            at_outcome,
             self.status[here],
             self.first_row + first if self.checksum else None,
         )
+        u = None if self.weight is None else self.weight[here]
+        return outline, survey_plain.tally(log_z, at_outcome, self.status[here], u, self.near)
+
+    def of_rows(self, first: int, last: int) -> tuple[Array, Array | None]:
+        """Return where to note the rows' numbers."""
+        if self.kept is None:
+            return np.empty(last - first), np.empty(last - first) if self.happened else None
+        log_z, at_outcome = self.kept
+        return log_z[first:last], None if at_outcome is None else at_outcome[first:last]
 
 
 class _Compiled(_Plain):
@@ -148,11 +189,12 @@ class _Compiled(_Plain):
         nothing = np.zeros(0)
         self.classes = plain_layout(nothing if self.classes is None else self.classes, np.int64)
         self.soft = plain_layout(np.zeros((0, 0)) if self.soft is None else self.soft, np.float64)
-        self.target = nothing if self.at_outcome is None else self.at_outcome
+        counts = self.weight if self.happened else None
+        self.weight = plain_layout(nothing if counts is None else counts, np.float64)
 
-    def __call__(self, first: int, last: int) -> Outline:
+    def __call__(self, first: int, last: int) -> tuple[Outline, Tally]:
         from .survey_narrow import survey_narrow
-        from .survey_rows import survey_rows
+        from .survey_rows import survey_rows, tally
 
         base, step, _alive = self.rows.block(first, last)
         extent, sums = np.array([np.inf, -np.inf, 0.0]), np.zeros(3, np.uint64)
@@ -160,12 +202,17 @@ class _Compiled(_Plain):
         here, k = slice(first, last), self.x.shape[1]
         assert self.classes is not None
         assert self.soft is not None
+        assert self.weight is not None
+        log_z, known = self.of_rows(first, last)
+        at_outcome = np.empty(0) if known is None else known
+        status = self.status[here]
         kernel(
             *(0, last - first, base[0], step[0], k, self.classes[here], self.soft[here]),
-            *(self.log_z[here], self.target[here], self.status[here], self.checksum),
+            *(log_z, at_outcome, status, self.checksum),
             *(self.rows.like, np.empty(0, np.uint32), extent, sums),
         )
         words, weighted, zeros = (int(own) for own in sums)
         place = (self.first_row + first) * k * (self.rows.like.itemsize // 4)
         low, high, spread = (float(own) for own in extent)
-        return Outline(low, high, zeros, spread, (weighted + 2 * place * words) % 2**64)
+        outline = Outline(low, high, zeros, spread, (weighted + 2 * place * words) % 2**64)
+        return outline, Tally(*tally(log_z, at_outcome, status, self.weight[here], *self.near))

@@ -26,6 +26,14 @@ class Outline(NamedTuple):
     checksum: int
 
 
+class Tally(NamedTuple):
+    """What the rows of a block come to; see :class:`~opinionpool.kernels.survey.Survey`."""
+
+    like: int
+    lost: float
+    counted: float
+
+
 def survey(
     x: NDArray[Any],
     classes: NDArray[np.int64] | None,
@@ -61,6 +69,23 @@ def survey(
             low, high = min(low, lows.min()), max(high, highs.max())
             zeros, spread = zeros + vetoes, max(spread, (highs - lows).max())
     return Outline(float(low), float(high), zeros, float(spread), total % 2**64)
+
+
+def tally(
+    log_z: Array,
+    at_outcome: Array | None,
+    status: NDArray[np.uint8],
+    weight: Array | None,
+    near: tuple[float, float],
+) -> Tally:
+    """Add up what is known of rows; ``near`` are the normalisers that count as 0."""
+    good = status == 0
+    like = int(((near[0] <= log_z) & (log_z <= near[1]))[good].sum())
+    if at_outcome is None or weight is None:
+        return Tally(like, 0.0, 0.0)
+    counts = good & (weight > 0)
+    u = weight[counts]
+    return Tally(like, -float((u * at_outcome[counts]).sum()), float(u.sum()))
 
 
 def _status(x: Array) -> NDArray[np.uint8]:

@@ -26,9 +26,11 @@ from .lanes import (
     keep_first,
     load,
     load_first,
+    rounded,
     spread,
     start_of,
     store,
+    stream,
     total_of,
     where_equal,
     wide,
@@ -165,3 +167,30 @@ def first_at(z: Any, n: int, top: float) -> int:
         k += LANES
         lane = where_equal(load(z, start, k), top)
     return k + lane
+
+
+@jit
+def emitted(
+    out: Any, x: Any, factor: float, addend: float, n: int, past_caches: bool, like: Any
+) -> None:
+    """Set ``out[:n] = factor x + addend``, whole lines past the caches if asked to.
+
+    An ordinary store first reads the line it will overwrite, which doubles the cost of writing
+    (two threads, 8 × 20,000 × 1,000 float32: 0.88 of the time without).
+    """
+    target, start, head = start_of(out), start_of(x), 0
+    if past_caches:
+        head = min(
+            n, int((np.uint64(64) - target % np.uint64(64)) % np.uint64(64)) // like.itemsize
+        )
+    whole = head + (n - head) // LANES * LANES
+    for k in range(head):
+        out[k] = x[k] * factor + addend
+    for k in range(head, whole, LANES):
+        own = rounded(like, wide(load(x, start, k)) * factor + addend)
+        if past_caches:
+            stream(target + np.uint64(k * like.itemsize), own)
+        else:
+            store(out, k, own)
+    for k in range(whole, n):
+        out[k] = x[k] * factor + addend

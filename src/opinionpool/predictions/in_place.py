@@ -63,9 +63,9 @@ def left_in_place(
     """Survey every model; return the predictions, and each model's mean loss where labelled."""
     n, k = alignment.n_rows, len(layout.classes)
     outcomes = None if found is None else _on_all_rows(found, n, k)
+    weight = None if found is None else _weights_on_all_rows(found, n)
     sources: list[Source] = []
     facts: list[Facts] = []
-    losses: list[float] = []
     absences: dict[int, NDArray[np.bool_]] = {}
     shared, in_order = None, False  # positions: models with the same rows share the array
     for i, (name, table) in enumerate(tables.items()):
@@ -74,20 +74,19 @@ def left_in_place(
             shared, in_order = position, alignment.ids is None or _is_all(position, n)
         order = layout.columns[name]
         source = _source(table, None if in_order else position, order, alignment, reading)
-        own = None if outcomes is None else _in_table(outcomes, source, len(source.table.values))
-        fact = survey(source, layout.kinds[name], own, threads, budget)
+        height = len(source.table.values)
+        own = None if outcomes is None else _in_table(outcomes, source, height)
+        counts = None if weight is None else _weights_in_table(weight, source, height)
+        fact = survey(source, layout.kinds[name], own, counts, threads, budget)
         if fact.copy is not None:
             source = replace(source, table=replace(source.table, values=fact.copy))
         sources.append(replace(source, kind=fact.kind))
-        facts.append(replace(fact, at_outcome=None, copy=None))
-        here, at = fact.present, fact.at_outcome
+        facts.append(replace(fact, copy=None))
+        here = fact.present
         if source.positions is not None:
             here = here[position] & (position >= 0)
-            at = None if at is None else at[position]
         if not here.all():
             absences[i] = here
-        if found is not None and at is not None:
-            losses.append(_mean_loss(at, here, found))
     cells = Cells(
         sources,
         (len(tables), n, k),
@@ -107,7 +106,7 @@ def left_in_place(
         alignment.ids,
         np.dtype(np.float32 if narrow else np.float64),
     )
-    return predictions, None if found is None else np.array(losses)
+    return predictions, None if found is None else np.array([fact.loss for fact in facts])
 
 
 def _source(
@@ -142,16 +141,23 @@ def _is_all(positions: NDArray[np.int64], n: int) -> bool:
     return len(positions) == n and np.array_equal(positions, np.arange(n))
 
 
-def _mean_loss(at_outcome: Array, here: NDArray[np.bool_], found: Targets) -> float:
-    """Return a model's mean loss on the labelled rows that it answered, NaN without any."""
-    u, at = found.weight, at_outcome
-    if len(found.rows) < len(here):
-        at, here = at[found.rows], here[found.rows]
-    if not here.all():
-        at, u = at[here], u[here]
-    total = float(u.sum())
-    # A sum of products: a BLAS of several threads would wait for its own on a busy machine.
-    return -float((u * at).sum()) / total if total else float(np.nan)
+def _weights_on_all_rows(found: Targets, n: int) -> Array:
+    """Return what every row counts: 0 where it is not known what happened."""
+    if len(found.rows) == n:
+        return found.weight
+    weight = np.zeros(n)
+    weight[found.rows] = found.weight
+    return weight
+
+
+def _weights_in_table(weight: Array, source: Source, n: int) -> Array:
+    """Return what the rows of a table count: 0 for those that are not among the common ones."""
+    there = source.positions
+    if there is None:
+        return weight
+    own = np.zeros(n)
+    own[there[there >= 0]] = weight[there >= 0]
+    return own
 
 
 def _on_all_rows(found: Targets, n: int, k: int) -> Outcomes:

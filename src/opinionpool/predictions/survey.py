@@ -6,10 +6,11 @@ as they are, the compiled survey does in one pass what takes a dozen with plain 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ Array = NDArray[np.float64]
 
 #: Rows that are converted at a time.
 _SPAN = 1 << 12
+#: Normalisers of rows whose exponentials add up to one.
+_NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Facts:
         (n,) which rows it answered.
     zeros
         Exact zeros in answered rows.
-    at_outcome
-        (n,) ``ℓ(y_n)`` where there is a label, 0 elsewhere; None without labels.
+    loss
+        Mean ``−ℓ(y)`` over answered rows of weight, NaN where there are none.
     checksum
         Of the cells as they are, modulo 2**64.
     spread
@@ -55,7 +58,7 @@ class Facts:
     kind: str | None
     present: NDArray[np.bool_]
     zeros: int
-    at_outcome: Array | None
+    loss: float
     checksum: int
     spread: float
     copy: Copied | None = None
@@ -65,6 +68,7 @@ def survey(
     source: Source,
     asked: str,
     outcomes: Outcomes | None,
+    weight: Array | None = None,
     threads: int = 1,
     budget: int | None = None,
 ) -> Facts:
@@ -79,6 +83,8 @@ def survey(
     outcomes
         Of every row of the table, its classes in the table's order; −1, or a row of zeros,
         where there is no label.
+    weight
+        What every row of the table counts, 0 where there is no label.
     threads
         How many threads may be used.
     budget
@@ -89,13 +95,14 @@ def survey(
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, threads, budget)
+    found = _Numbers(source, outcomes, weight, threads, budget)
     kind = found.kind(asked)
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
         plain = replace(source, kind=kind, table=found.table)
-        return replace(_converted(plain, outcomes, found.checksum, threads), copy=found.copy)
+        facts = _converted(plain, outcomes, weight, found.checksum, threads)
+        return replace(facts, copy=found.copy)
     found.check(kind)
     return found.facts(kind)
 
@@ -104,12 +111,17 @@ class _Numbers:
     """The compiled survey of a whole table, whatever its cells turn out to be."""
 
     def __init__(
-        self, source: Source, outcomes: Outcomes | None, threads: int, budget: int | None
+        self,
+        source: Source,
+        outcomes: Outcomes | None,
+        weight: Array | None,
+        threads: int,
+        budget: int | None,
     ) -> None:
-        self.source = source
+        self.source, self.weight = source, weight
         n, k = source.table.values.shape
         self.present = np.zeros(n, dtype=bool)
-        self.at_outcome = None if outcomes is None else np.zeros(n)
+        self.lost = self.counted = 0.0
         self.low, self.high, self.zeros, self.n_like, self.checksum = np.inf, -np.inf, 0, 0, 0
         self.impossible = self.unlike = False
         self.spread = 0.0
@@ -131,28 +143,33 @@ class _Numbers:
     ) -> None:
         classes = None if happened is None else happened.classes
         soft = None if happened is None else happened.soft
-        own = fused.survey(cells, classes, soft=soft, threads=threads, first_row=rows.start)
+        own = fused.survey(
+            cells,
+            classes,
+            soft=soft,
+            weight=None if self.weight is None else self.weight[rows],
+            near=_NEAR,
+            rows=False,
+            threads=threads,
+            first_row=rows.start,
+        )
         here = own.status == 0
-        if ((own.status != 0) & (own.status != MISSING)).any():
+        if not here.all() and ((own.status != 0) & (own.status != MISSING)).any():
             block = self.source.table.rows(rows.start, rows.stop, cells)
             presence(block)  # says which row is not sound, and why
             self.impossible = True
             here |= own.status == IMPOSSIBLE
         self.present[rows] = here
-        if here.any():
-            self.low = min(self.low, float(own.low)) if own.low == own.low else self.low
-            self.high = max(self.high, float(own.high)) if own.high == own.high else self.high
+        if own.low <= own.high:
+            self.low, self.high = min(self.low, own.low), max(self.high, own.high)
         self.zeros += own.zeros
-        self.spread = max(self.spread, float(own.spread))
+        self.spread = max(self.spread, own.spread)
         self.checksum = (self.checksum + own.checksum) % (1 << 64)
         if not own.high > CELL_SLACK:  # as for log-probabilities; else nobody asks
-            with np.errstate(over="ignore"):
-                like = here & (np.abs(np.exp(own.log_z) - 1) <= SUM_SLACK)
-            self.unlike |= bool((here & ~like).any())
-            self.n_like += int(like.sum())
-        if self.at_outcome is not None and own.at_outcome is not None:
-            own.at_outcome[~here] = 0.0
-            self.at_outcome[rows] = own.at_outcome
+            self.unlike |= own.like < int(here.sum())
+            self.n_like += own.like
+        self.lost += own.lost
+        self.counted += own.counted
 
     @property
     def table(self) -> Table:
@@ -192,48 +209,65 @@ class _Numbers:
             kind,
             self.present,
             self.zeros,
-            self.at_outcome,
+            _mean(self.lost, self.counted),
             self.checksum,
             self.spread,
             self.copy,
         )
 
 
-def _converted(source: Source, outcomes: Outcomes | None, checksum: int, threads: int) -> Facts:
+def _mean(lost: float, counted: float) -> float:
+    return lost / counted if counted else float(np.nan)
+
+
+def _converted(
+    source: Source,
+    outcomes: Outcomes | None,
+    weight: Array | None,
+    checksum: int,
+    threads: int,
+) -> Facts:
     """Survey cells of which the log-probabilities are to be taken first."""
     n, _ = source.table.values.shape
-    present, zeros, spread = np.zeros(n, dtype=bool), 0, 0.0
-    at_outcome = None if outcomes is None else np.zeros(n)
+    present, zeros, spread, lost, counted = np.zeros(n, dtype=bool), 0, 0.0, 0.0, 0.0
     own_order = replace(source, order=None, positions=None)
 
-    def work(first: int, cells: NDArray[Any]) -> tuple[int, float]:
+    def work(first: int, cells: NDArray[Any]) -> _Sums:
         rows = slice(first, first + len(cells))
         log_p = own_order.log_p(cells, first)
         here = ~np.isnan(log_p[:, -1])
         present[rows] = here
-        if outcomes is not None and at_outcome is not None:
-            happened = outcomes.take(rows)
-            labelled = here.copy()
-            if happened.classes is not None:
-                labelled &= happened.classes >= 0
-            at_outcome[rows][labelled] = happened.take(labelled).expectation(log_p[labelled])
+        at, u = np.zeros(0), np.zeros(0)
+        if outcomes is not None and weight is not None:
+            counts = here & (weight[rows] > 0)
+            at = outcomes.take(rows).take(counts).expectation(log_p[counts])
+            u = weight[rows][counts]
         vetoed = np.isneginf(log_p)
         low = log_p.min(axis=1, where=~vetoed & here[:, None], initial=np.inf)
         high = log_p.max(axis=1, where=here[:, None], initial=-np.inf)
-        spread = (high - low)[here].max(initial=0.0)
-        return int(vetoed.sum()), float(spread)
+        widest = (high - low)[here].max(initial=0.0)
+        return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
 
     for first, cells in _blocks(source.table):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
-        some = in_threads(partial(_between, work, first, cells), spans, threads)
-        for own_zeros, own_spread in some:
-            zeros += own_zeros
-            spread = max(spread, own_spread)
-    return Facts(source.kind, present, zeros, at_outcome, checksum, spread)
+        for own in in_threads(partial(_between, work, first, cells), spans, threads):
+            zeros += own.zeros
+            spread = max(spread, own.spread)
+            lost, counted = lost + own.lost, counted + own.counted
+    return Facts(source.kind, present, zeros, _mean(lost, counted), checksum, spread)
 
 
-def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> tuple[int, float]:
-    found: tuple[int, float] = work(first + a, cells[a:b])
+class _Sums(NamedTuple):
+    """What converted rows come to."""
+
+    zeros: int
+    spread: float
+    lost: float
+    counted: float
+
+
+def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sums:
+    found: _Sums = work(first + a, cells[a:b])
     return found
 
 
