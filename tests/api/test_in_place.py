@@ -129,8 +129,9 @@ def close(found, expected, convex):
     assert_allclose(found.losses, expected.losses, rtol=1e-10)
     if convex:
         assert found.status == expected.status
-        # The penalised objective is within 1e-9; the loss in it moves by as much as the penalty.
-        near = 2e-9 if expected.settings.penalty == 0 else 1e-7
+        # The penalised objective is within 1e-9; the loss in it moves by as much as the penalty:
+        # its slope (3/400 of 1 − T) times how far such weights may be apart (some 1e-4).
+        near = 2e-9 if expected.settings.penalty == 0 else 5e-7
         assert found.loss == pytest.approx(expected.loss, abs=near)
         assert found.gap <= 1e-8
         for name, value in expected.decomposition.items():

@@ -33,6 +33,10 @@ def sample_of(problem: PooledLoss, size: int, seed: int = 0) -> PooledLoss:
     return PooledLoss(problem.rule, some, scale, problem.penalty.sizes)
 
 
+def fitted(whole, sample, feasible, tolerance=TOLERANCE):
+    return minimise_with_few_reads(whole, sample, feasible=feasible, tolerance=tolerance)
+
+
 @pytest.mark.parametrize("posed", POSED.values(), ids=POSED)
 @pytest.mark.parametrize("seed", range(12))
 def test_the_optimum_is_the_solvers_however_small_the_sample(posed, seed):
@@ -41,7 +45,7 @@ def test_the_optimum_is_the_solvers_however_small_the_sample(posed, seed):
     whole = PooledLoss(task.rule, task.evidence, task.penalty)
     feasible = task.feasible(task.evidence.n_models)
     expected = minimise(whole, feasible)
-    found = minimise_with_few_reads(whole, sample_of(whole, whole.evidence.n_rows // 4), feasible)
+    found = fitted(whole, sample_of(whole, whole.evidence.n_rows // 4), feasible)
     value = found.evaluation.value
     assert value == pytest.approx(expected.evaluation.value, rel=0, abs=1e-8)
     assert feasible.contains(found.v)
@@ -74,7 +78,7 @@ def test_a_few_readings_are_enough(seed, joint, penalty):
         (Bounded, TOLERANCE, 4),
     ):
         whole = kind(LOG, evidence, penalty)
-        found = minimise_with_few_reads(whole, sample, feasible, tolerance)
+        found = fitted(whole, sample, feasible, tolerance)
         assert found.status is Status.CONVERGED
         assert found.gap <= tolerance
         assert whole.passes == found.n_evaluations <= most
@@ -121,7 +125,7 @@ def test_a_sample_that_misleads_costs_readings_but_not_the_optimum():
     # Rows of another world: the labels are those of the first class always.
     other = varied(1, plain=True)
     other = make_evidence(99, m=4, n=50, k=4, signal=-3.0)
-    found = minimise_with_few_reads(whole, PooledLoss(LOG, other, 1.0), feasible)
+    found = fitted(whole, PooledLoss(LOG, other, 1.0), feasible)
     assert found.status is Status.CONVERGED
     assert found.gap <= TOLERANCE
     expected = minimise(whole, feasible).evaluation.value
@@ -133,7 +137,7 @@ def test_separable_rows_are_said_to_be():
     whole = PooledLoss(LOG, evidence, 0.0)
     feasible = FeasibleSet(2, SHARPEST, capped=True)
     assert minimise(whole, feasible).status is Status.SEPARABLE
-    found = minimise_with_few_reads(whole, sample_of(whole, 50), feasible)
+    found = fitted(whole, sample_of(whole, 50), feasible)
     assert found.status is Status.SEPARABLE
     assert found.v.sum() == pytest.approx(SHARPEST)
 
@@ -141,6 +145,6 @@ def test_separable_rows_are_said_to_be():
 def test_the_curvature_that_is_returned_is_the_whole_s():
     evidence = make_evidence(5, m=3, n=20_000, k=4)
     whole = PooledLoss(LOG, evidence, 0.0)
-    found = minimise_with_few_reads(whole, sample_of(whole, 1500), FeasibleSet(3))
+    found = fitted(whole, sample_of(whole, 1500), FeasibleSet(3))
     exact = whole.evaluate(found.v).curvature
     np.testing.assert_allclose(found.evaluation.curvature, exact, rtol=0.02)

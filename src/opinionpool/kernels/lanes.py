@@ -57,9 +57,12 @@ if AVAILABLE:
             sides = [
                 x if isinstance(t, Lanes) else spread_over(builder, x, width) for t, x in pairs
             ]
+            if isinstance(width.element, ir.IntType):
+                return getattr(builder, instruction[1:])(*sides)
             return getattr(builder, instruction)(*sides, flags=_FLAGS)
 
-        for sides in ((Lanes, Lanes), (Lanes, types.Float), (types.Float, Lanes)):
+        number = types.Number
+        for sides in ((Lanes, Lanes), (Lanes, number), (number, Lanes)):
             lower_builtin(function, *sides)(lower)
 
     _register(operator.add, "fadd")
@@ -69,6 +72,8 @@ if AVAILABLE:
 
 def vector_of(dtype: Any) -> Any:
     """Return LLVM's type of lanes of a dtype."""
+    if isinstance(dtype, types.Integer):
+        return ir.VectorType(ir.IntType(dtype.bitwidth), LANES)
     element = {32: ir.FloatType, 64: ir.DoubleType}[dtype.bitwidth]()
     return ir.VectorType(element, LANES)
 
@@ -187,6 +192,16 @@ def load(typingctx: Any, like: Any, address: Any, k: Any) -> Any:
     return kind(like, types.uint64, types.int64), codegen
 
 
+def _masked(builder: Any, place: Any, mask: Any, size: int, rest: Any) -> Any:
+    """Load the lanes of a mask, and ``rest`` in the others, whose memory is not touched."""
+    kind = rest.type
+    letter = "i" if isinstance(kind.element, ir.IntType) else "f"
+    of = ir.FunctionType(kind, [place.type, ir.IntType(32), mask.type, kind])
+    name = f"llvm.masked.load.v{LANES}{letter}{8 * size}.p0"
+    function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
+    return builder.call(function, [place, ir.IntType(32)(size), mask, rest])
+
+
 def _first(context: Any, builder: Any, n: Any) -> Any:
     """Return the mask of the first n lanes."""
     number = ir.VectorType(ir.IntType(64), LANES)
@@ -202,14 +217,37 @@ def load_first(typingctx: Any, like: Any, address: Any, k: Any, n: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place, vector = _place(context, builder, like, args[1], args[2]), vector_of(like.dtype)
         mask = _first(context, builder, args[3])
-        width = f"v{LANES}f{like.dtype.bitwidth}"
-        of = ir.FunctionType(vector, [place.type, ir.IntType(32), mask.type, vector])
-        name = f"llvm.masked.load.{width}.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
-        align = ir.IntType(32)(like.dtype.bitwidth // 8)
-        return builder.call(function, [place, align, mask, constant_of(vector, 0.0)])
+        size = like.dtype.bitwidth // 8
+        return _masked(builder, place, mask, size, constant_of(vector, 0.0))
 
     return kind(like, types.uint64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def words(typingctx: Any, address: Any, k: Any, n: Any) -> Any:
+    """Return 16 words of 32 bits from word k on as lanes of uint64, 0 behind the first n."""
+    kind = Lanes(types.uint64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = ir.VectorType(ir.IntType(32), LANES)
+        start = builder.inttoptr(args[0], ir.IntType(32).as_pointer())
+        place = builder.bitcast(builder.gep(start, [args[1]]), number.as_pointer())
+        mask = _first(context, builder, args[2])
+        found = _masked(builder, place, mask, 4, constant_of(number, 0))
+        return builder.zext(found, context.get_value_type(kind))
+
+    return kind(types.uint64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def places(typingctx: Any) -> Any:
+    """Return the numbers of the lanes, as uint64."""
+    kind = Lanes(types.uint64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(kind), list(range(LANES)))
+
+    return kind(), codegen
 
 
 @intrinsic
@@ -274,10 +312,10 @@ def rounded(typingctx: Any, like: Any, x: Any) -> Any:
     return kind(like, x), codegen
 
 
-def _reduced(builder: Any, x: Any, name: str, start: tuple[Any, ...], flags: Any) -> Any:
+def _reduced(builder: Any, x: Any, name: str, start: tuple[Any, ...], flags: Any = ()) -> Any:
     element = x.type.element
-    width = 32 if isinstance(element, ir.FloatType) else 64
-    name = f"llvm.vector.reduce.{name}.v{LANES}f{width}"
+    kind = {ir.FloatType: "f32", ir.DoubleType: "f64", ir.IntType: "i64"}[type(element)]
+    name = f"llvm.vector.reduce.{name}.v{LANES}{kind}"
     of = ir.FunctionType(element, [*(own.type for own in start), x.type])
     function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
     return builder.call(function, [*start, x], fastmath=flags)
@@ -288,6 +326,8 @@ def total_of(typingctx: Any, x: Any) -> Any:
     """Return the sum of the lanes."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if isinstance(x.dtype, types.Integer):
+            return _reduced(builder, args[0], "add", ())
         zero = args[0].type.element(0.0)
         return _reduced(builder, args[0], "fadd", (zero,), ("reassoc", "nsz"))
 
@@ -302,6 +342,36 @@ def highest_of(typingctx: Any, x: Any) -> Any:
         return _reduced(builder, args[0], "fmax", (), ("nnan", "nsz"))
 
     return x.dtype(x), codegen
+
+
+@intrinsic
+def lowest_of(typingctx: Any, x: Any) -> Any:
+    """Return the smallest of the lanes, none of them NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _reduced(builder, args[0], "fmin", (), ("nnan", "nsz"))
+
+    return x.dtype(x), codegen
+
+
+@intrinsic
+def larger_of(typingctx: Any, x: Any, y: Any) -> Any:
+    """Return the larger of two in every lane, none of them NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return call(builder, "llvm.maxnum", args, ("nnan", "nsz"))
+
+    return x(x, x), codegen
+
+
+@intrinsic
+def smaller_of(typingctx: Any, x: Any, y: Any) -> Any:
+    """Return the smaller of two in every lane, none of them NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return call(builder, "llvm.minnum", args, ("nnan", "nsz"))
+
+    return x(x, x), codegen
 
 
 @intrinsic

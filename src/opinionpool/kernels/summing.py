@@ -48,6 +48,7 @@ def log_sums(
     soft: Array | None = None,
     present: Present = None,
     order: int = 2,
+    every: int = 1,
     threads: int = 1,
     kernels: Kernels | None = None,
 ) -> Sums:
@@ -69,6 +70,9 @@ def log_sums(
         (N, K) probabilities of what happened, instead of ``classes``; rows sum to one.
     order
         0 for the loss, 1 for gradient and reach too, 2 for the curvature too.
+    every
+        Of so many blocks of rows one need add to the curvature. What the others would add is
+        positive semi-definite: the sum is then a lower bound.
 
     Returns
     -------
@@ -88,8 +92,10 @@ def log_sums(
     dtype = common_dtype(arrays)
     status = np.zeros(n, np.uint8)
     work: Callable[[int, int], plain.Derivatives]
+    spans = blocks(n, len(v) * k * dtype.itemsize)
     if compiled(kernels):
-        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status)
+        bent = {first for first, _ in spans[::every]} if order == 2 else set()
+        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, bent)
     else:
 
         def work(first: int, last: int) -> plain.Derivatives:
@@ -104,8 +110,7 @@ def log_sums(
                 status[rows],
             )
 
-    parts = in_threads(work, blocks(n, len(v) * k * dtype.itemsize), threads)
-    return total(parts, len(v), order, status)
+    return total(in_threads(work, spans, threads), len(v), order, status)
 
 
 class _CompiledSums:
@@ -121,11 +126,13 @@ class _CompiledSums:
         present: Present,
         order: int,
         status: NDArray[np.uint8],
+        bent: set[int],
     ) -> None:
         n, self.k = arrays[0].shape
         self.narrow = present is None and self.k <= NARROW_SUMS
         self.rows = Rows(arrays, common_dtype(arrays), adjacent_rows=self.narrow)
         self.v, self.present, self.order, self.status = v, present, order, status
+        self.bent = bent
         self.u = plain_layout(u, np.float64)
         nobody = np.zeros(n, np.int64)
         self.classes = nobody if classes is None else plain_layout(classes, np.int64)
@@ -140,8 +147,9 @@ class _CompiledSums:
         m, filled = len(base), padded(len(base))
         gradient, reach, curvature = np.zeros(filled), np.zeros(filled), np.zeros((filled, filled))
         here = slice(first, last)
+        order = self.order if first in self.bent else min(self.order, 1)
         data = (
-            *(self.classes[here], self.soft[here], self.u[here], self.k, self.order),
+            *(self.classes[here], self.soft[here], self.u[here], self.k, order),
             *(self.status[here], self.rows.like, gradient, reach, curvature),
         )
         if self.narrow:

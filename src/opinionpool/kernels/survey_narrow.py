@@ -113,8 +113,7 @@ def survey_narrow(
             )  # fmt: skip
             continue
         if checksum:
-            words = carray(pointer(at, like_words), size * words_of_cell)
-            word_sums(sums, words, size * words_of_cell, low * K * words_of_cell)
+            word_sums(sums, at, size * words_of_cell, low * K * words_of_cell)
         if narrow and vetoes == 0:
             near_exponentials_ahead(e, x, top, size, AHEAD)
         else:

@@ -8,12 +8,29 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, inlined, jit
-from .lanes import LANES, borrowed, keep, keep_first, load, load_first, spread, total_of, wide
+from .lanes import (
+    LANES,
+    borrowed,
+    highest_of,
+    keep,
+    keep_first,
+    larger_of,
+    load,
+    load_first,
+    lowest_of,
+    places,
+    smaller_of,
+    spread,
+    start_of,
+    total_of,
+    wide,
+    words,
+)
 from .passes import exponential_sum
 from .powers import LOG2_E, near_power32
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE, scratch
-from .vector import larger, pointer, prefetch, smaller
+from .vector import pointer, prefetch
 
 #: How far cells may be below a maximum for their exponentials to be normal numbers (ln 2**-1022
 #: is −708), and normal float32 (ln 2**-126 is −87.3): where that is known nothing is compared.
@@ -23,29 +40,58 @@ NEAR, NEAR32 = 700.0, 87.0
 AHEAD = 1 << 14
 
 
+@inlined
+def extremes_of(address: Any, n: int, like: Any) -> tuple[float, float, float]:
+    """Return the largest and smallest cell, and 0 if every cell is finite, else NaN."""
+    zero, four = like.dtype.type(0), 4 * LANES
+    first = load_first(like, address, 0, min(n, LANES))
+    top = keep_first(first, min(n, LANES), like.dtype.type(-np.inf))
+    bottom = keep_first(first, min(n, LANES), like.dtype.type(np.inf))
+    check = first * zero
+    for k in range(0, n - four + 1, four):  # four at a time: an operation waits for the last
+        a, b = load(like, address, k), load(like, address, k + LANES)
+        c, d = load(like, address, k + 2 * LANES), load(like, address, k + 3 * LANES)
+        top = larger_of(top, larger_of(larger_of(a, b), larger_of(c, d)))
+        bottom = smaller_of(bottom, smaller_of(smaller_of(a, b), smaller_of(c, d)))
+        check = check + ((a * zero + b * zero) + (c * zero + d * zero))
+    for k in range(n - n % four, n - LANES + 1, LANES):
+        x = load(like, address, k)
+        top, bottom, check = larger_of(top, x), smaller_of(bottom, x), check + x * zero
+    if n > LANES and n % LANES:
+        # The last whole vector again, as far as it goes.
+        x = load(like, address, n - LANES)
+        top, bottom, check = larger_of(top, x), smaller_of(bottom, x), check + x * zero
+    return highest_of(top), lowest_of(bottom), total_of(check)
+
+
 @jit
 def extremes(x: Any, n: int) -> tuple[float, float, float]:
-    """Return the largest and smallest cell, and 0 if every cell is finite, else NaN."""
-    zero = x.dtype.type(0)
-    top, bottom, check = x[0], x[0], zero
-    for k in range(n):
-        top = larger(top, x[k])
-        bottom = smaller(bottom, x[k])
-        check += x[k] * zero
-    return top, bottom, check
+    """Return the largest and smallest of some cells; see :func:`extremes_of`."""
+    return extremes_of(start_of(x), n, x)
 
 
-@jit
-def word_sums(sums: Any, words: Any, n: int, start: int) -> None:
-    """Add ``Σ word`` and ``Σ word · (2 place + 1)``, places counted from ``start``, mod 2**64."""
-    plain = weighted = np.uint64(0)
-    for i in range(n):
-        word = np.uint64(words[i])
-        plain += word
-        # A product of 32-bit numbers, which every vector unit has.
-        weighted += word * np.uint64(np.uint32(2 * i + 1))
+@inlined
+def word_sums(sums: Any, address: Any, n: int, start: int) -> None:
+    """Add ``Σ word`` and ``Σ word · (2 place + 1)``, places counted from ``start``, mod 2**64.
+
+    Nothing is multiplied but at the end: after J vectors the running sums S of a lane add up to
+    ``T = Σ_j (J − j) word_j``.
+    """
+    running = words(address, 0, 0)
+    added, vectors = running, 0
+    for k in range(0, n - LANES + 1, LANES):
+        running = running + words(address, k, LANES)
+        added = added + running
+        vectors += 1
+    if n % LANES:
+        running = running + words(address, n - n % LANES, n % LANES)
+        added = added + running
+        vectors += 1
+    plain = total_of(running)
+    of_lanes = total_of(running * (places() * np.uint64(2) + np.uint64(1)))
+    before = np.uint64(vectors) * plain - total_of(added)  # Σ_j j word_j
     sums[0] += plain
-    sums[1] += weighted + np.uint64(2 * start) * plain
+    sums[1] += of_lanes + np.uint64(2 * LANES) * before + np.uint64(2 * start) * plain
 
 
 @jit
@@ -183,23 +229,21 @@ def survey_rows(
         for start in range(0, K, TILE):
             size = min(TILE, K - start)
             cells = x[start : start + size]
-            tile_top, tile_bottom, check = extremes(cells, size)
+            begin = at + np.uint64(start * like.itemsize)
+            tile_top, tile_bottom, check = extremes_of(begin, size, like)
             tile_top, tile_bottom = np.float64(tile_top), np.float64(tile_bottom)
             if check != 0:
                 counts = special(cells, size)
                 nan, above, below = nan + counts[0], above + counts[1], below + counts[2]
                 tile_bottom = lowest(cells, size, tile_top, clean)
             if checksum:
-                words = carray(pointer(at, like_words), K * words_of_cell)
-                begin, many = start * words_of_cell, size * words_of_cell
-                place = n * K * words_of_cell + begin
-                word_sums(sums, words[begin : begin + many], many, place)
+                place = (n * K + start) * words_of_cell
+                word_sums(sums, begin, size * words_of_cell, place)
             high, low = max(high, tile_top), min(low, tile_bottom)
             if nan + above > 0 or tile_top == -np.inf:
                 continue
             # Until the row's maximum is known, each tile is relative to its own.
             if narrow and below == 0 and tile_top - tile_bottom < NEAR32:
-                begin = at + np.uint64(start * like.itemsize)
                 own = near_sum_ahead(begin, cells.dtype.type(tile_top), size, ahead, like)
             else:
                 own = exponential_sum(cells, tile_top, size, narrow)

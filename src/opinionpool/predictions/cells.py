@@ -26,6 +26,8 @@ BLOCK_CELLS = 1 << 22
 #: Bytes per cell of a block that is used as it is: it, the one read ahead and the one being read;
 #: and of one that becomes normalised float64, with temporaries.
 _RAW, _NORMALISED = 12, 40
+#: Bytes below which a row is short: some lines of cache.
+_SHORT = 1 << 9
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ class Source:
             if here.min(initial=0) < 0:
                 block[here < 0] = np.nan
             yield block
+
+    def take(self, rows: Rows, every: NDArray[np.int64]) -> Source:
+        """Return some rows of a model in memory, a view for a slice where it may be one."""
+        if self.positions is None and isinstance(rows, slice):
+            return self.read(self.table.array[rows])
+        return replace(self, positions=(every if self.positions is None else self.positions)[rows])
 
     def read(self, cells: NDArray[Any]) -> Source:
         """Return the source of rows that were read, in memory."""
@@ -198,22 +206,20 @@ class Cells(Lazy):
         """Return some rows: of arrays in memory, only these are read."""
         if not all(source.in_memory for source in self.sources):
             return _Chosen(self, np.arange(self.shape[1])[rows])
-        if isinstance(rows, slice):
-            rows = np.arange(self.shape[1])[rows]
         every = np.arange(self.shape[1])
-        sources = [
-            replace(s, positions=(every if s.positions is None else s.positions)[rows])
-            for s in self.sources
-        ]
+        sources = [s.take(rows, every) for s in self.sources]
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
-        return Cells(sources, (m, len(every[rows]), k), self.budget, none, reads=self._reads)
+        spread = self.spread  # at most that of all
+        return Cells(
+            sources, (m, len(every[rows]), k), self.budget, none, spread=spread, reads=self._reads
+        )
 
     def held(self) -> Array:
         """Return the same with the cells in memory, as they are."""
         if all(source.in_memory for source in self.sources):
             m, n, k = self.shape
-            sources = [s.read(next(s.scan(n, n))) for s in self.sources]
+            sources = [s.read(_together(next(s.scan(n, n)))) for s in self.sources]
             return as_array(Cells(sources, (m, n, k), None, 0 if self.zeros == 0 else None))
         blocks = [block for _, block in self.raw()]
         return as_array(self.of(list(zip(*blocks, strict=True)), self.shape[1]))
@@ -251,6 +257,12 @@ class Cells(Lazy):
         scans = [source.scan(step, n) for source in self.sources]
         for first in range(0, n, step):
             yield slice(first, min(n, first + step)), [next(scan) for scan in scans]
+
+
+def _together(cells: NDArray[Any]) -> NDArray[Any]:
+    """Return rows side by side where they are short: kernels of few classes read them as one."""
+    short = cells.shape[1] * cells.itemsize < _SHORT
+    return np.ascontiguousarray(cells) if short else cells
 
 
 class _Chosen(Taken):

@@ -72,7 +72,10 @@ class Rule(ABC, Generic[BlockT]):
         """Sum loss, gradient and curvature over a block."""
 
     def slope(self, v: Array, block: BlockT) -> Sums:
-        """Sum as :meth:`evaluate` does, the curvature left out (0) where that is less work."""
+        """Sum as :meth:`evaluate` does, the curvature over some rows where that is less work.
+
+        The curvature of every row is positive semi-definite: theirs is a lower bound.
+        """
         return self.evaluate(v, block)
 
     @abstractmethod

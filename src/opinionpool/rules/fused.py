@@ -29,6 +29,11 @@ Array = NDArray[np.float64]
 WORTHWHILE = 1 << 22
 
 
+#: Of so many blocks of rows one adds to the curvature where a lower bound will do: of 8 models it
+#: costs a third of loss and gradient, and four times the bound is still tiny (solvers/few_reads).
+BENT = 4
+
+
 def worthwhile(cells: int) -> bool:
     """Whether compiled kernels are there, and the evidence is large enough for them."""
     return cells >= WORTHWHILE and fused.compiled()
@@ -51,15 +56,18 @@ class FusedLogBlock:
         missing = evidence.attendance is not None
         return cls(evidence, evidence.fallback_loss() if missing else None)
 
-    def sums(self, v: Array, order: int = 2) -> Sums:
-        """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)``, by ``order=2`` the curvature."""
-        return reduce(add, (_complete(*part) for part in self._parts(v, order)))
+    def sums(self, v: Array, every: int = 1) -> Sums:
+        """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)`` and curvature.
+
+        The latter over one of so many blocks of rows at least: a lower bound.
+        """
+        return reduce(add, (_complete(*part) for part in self._parts(v, 2, every)))
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""
         return sum(value for _, value in self._parts(v, 0))
 
-    def _parts(self, v: Array, order: int) -> Iterator[tuple[fused.Sums, float]]:
+    def _parts(self, v: Array, order: int, every: int = 1) -> Iterator[tuple[fused.Sums, float]]:
         """Yield the sums of consecutive rows, and their loss with that of unanswered rows."""
         e = self.evidence
         attendance = e.attendance
@@ -73,6 +81,7 @@ class FusedLogBlock:
                 soft=here.outcomes.soft,
                 present=None if attendance is None else attendance[:, rows],
                 order=order,
+                every=every,
                 threads=e.threads,
             )
             yield found, self._value(found, rows)
@@ -137,9 +146,8 @@ class FusedLinearBlock:
 
 
 def _complete(found: fused.Sums, value: float) -> Sums:
-    """Return the kernels' sums as the rules'; a curvature nobody asked for is 0."""
+    """Return the kernels' sums as the rules'."""
     assert found.gradient is not None
     assert found.reach is not None
-    m = len(found.gradient)
-    curvature = np.zeros((m, m)) if found.curvature is None else found.curvature
-    return Sums(value, found.gradient, curvature, found.reach)
+    assert found.curvature is not None
+    return Sums(value, found.gradient, found.curvature, found.reach)

@@ -21,7 +21,7 @@ from ..families import CATEGORICAL
 from ..families.base import Family, LogRows, Sums
 from .base import Rule, answering
 from .evidence import Evidence
-from .fused import FusedLogBlock
+from .fused import BENT, FusedLogBlock
 
 Array = NDArray[np.float64]
 
@@ -99,8 +99,8 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
         return block.sums(v)
 
     def slope(self, v: Array, block: LogBlock | FusedLogBlock) -> Sums:
-        """Sum loss and gradient; see :meth:`Rule.slope`."""
-        return block.sums(v, 1) if isinstance(block, FusedLogBlock) else block.sums(v)
+        """Sum loss, gradient and some of the curvature; see :meth:`Rule.slope`."""
+        return block.sums(v, BENT) if isinstance(block, FusedLogBlock) else block.sums(v)
 
     def value(self, v: Array, block: LogBlock | FusedLogBlock) -> float:
         """Sum the loss alone."""

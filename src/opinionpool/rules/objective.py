@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isqrt
 from operator import add
 from typing import Any, cast
 
@@ -22,9 +23,9 @@ Array = NDArray[np.float64]
 #: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions; others: docs/penalty.md.
 TEMPERATURE_SHRINKAGE = 3.0
 WEIGHT_SHRINKAGE = 0.15
-#: Of so many rows one is in a sample, but not fewer than so many: a dozen evaluations of it then
-#: cost less than one of all rows.
-SAMPLED, FEWEST = 32, 2048
+#: Of so many rows one is in a sample, but not fewer than so many: half a dozen evaluations of it
+#: then cost less than half of one of all rows. A rough sample has so many times fewer.
+SAMPLED, FEWEST, ROUGH = 32, 2048, 8
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Penalty:
         return np.asarray(2 * b * (np.diag(1 / self.sizes) - 1 / self.sizes.sum()))
 
 
+def _prime(most: int) -> int:
+    """Return the largest prime that is not larger; 1 where there is none."""
+    return next((p for p in range(most, 1, -1) if all(p % d for d in range(2, isqrt(p) + 1))), 1)
+
+
 class PooledLoss:
     """Mean loss of a pool on evidence plus a penalty: what a solver minimises.
 
@@ -90,12 +96,16 @@ class PooledLoss:
         #: How often all rows were gone over.
         self.passes = 0
 
-    def sample(self, seed: int) -> PooledLoss:
-        """Return the problem on some of the rows, drawn at random and held in memory."""
+    def sample(self, seed: int, share: int = 1) -> PooledLoss:
+        """Return the problem on some of the rows, in memory; ``share`` times fewer than usual.
+
+        They are a prime number of rows apart, so that hours, days and weeks in the order of the
+        rows are all met, and begin at random. Arrays in memory are read in place.
+        """
         n = self.evidence.n_rows
-        size = max(1, n // SAMPLED, min(n // 16, FEWEST))
-        rows = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
-        some = self.evidence.take(rows)
+        size = max(1, n // SAMPLED, min(n // 16, FEWEST)) // share
+        apart = _prime(n // max(1, size))
+        some = self.evidence.take(slice(int(np.random.default_rng(seed).integers(apart)), n, apart))
         lazy = cast(Lazy, some.parameters)
         held = lazy.held() if self.convex else np.asarray(lazy)
         some = replace(some, parameters=held).answered()
@@ -112,7 +122,7 @@ class PooledLoss:
         return self._evaluation(v, self.rule.evaluate)
 
     def slope(self, v: Array) -> Evaluation:
-        """Return value, gradient and bound; the curvature is the penalty's alone where spared."""
+        """Return value, gradient and bound; the curvature may be a lower bound."""
         return self._evaluation(v, self.rule.slope)
 
     def landmark(self, v: Array, evaluation: Evaluation) -> Landmark | None:

@@ -14,7 +14,7 @@ from ..families import Family
 from ..families.lazy import Lazy
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
-from ..rules.objective import PooledLoss
+from ..rules.objective import ROUGH, PooledLoss
 from ..solvers.evaluation import Solution
 from ..solvers.feasible import SHARPEST, FeasibleSet
 from ..solvers.few_reads import minimise_with_few_reads
@@ -129,7 +129,8 @@ def solved(problem: PooledLoss, feasible: FeasibleSet, seed: int) -> Solution:
     lazy = isinstance(problem.evidence.parameters, Lazy)
     if not lazy or not problem.rule.joint_temperature:
         return minimise(problem, feasible)
-    return minimise_with_few_reads(problem, problem.sample(seed), feasible, ENOUGH)
+    samples = problem.sample(seed), problem.sample(seed, ROUGH)
+    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=ENOUGH)
 
 
 def certify(task: Task, weights: Array, inverse_temperature: float) -> tuple[float, int]:

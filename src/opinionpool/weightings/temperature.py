@@ -86,5 +86,5 @@ def _fit_again_and_again(
     )
     problem = PooledLoss(LOG, itself, penalty)
     return minimise_with_few_reads(
-        problem, problem.sample(0), FeasibleSet(1, SHARPEST, capped=True)
+        problem, problem.sample(0), feasible=FeasibleSet(1, SHARPEST, capped=True)
     )
