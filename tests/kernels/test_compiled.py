@@ -257,3 +257,19 @@ def test_the_limit_between_wide_and_narrow_rows_is_not_felt(monkeypatch):
     monkeypatch.setattr("opinionpool.kernels.applying.NARROW_POOL", 0)
     assert_same_sums(job.sums(**AUTO), narrow[0], np.float64)
     assert_same_pool(job.apply(**AUTO), narrow[1], np.float64)
+
+
+@pytest.mark.parametrize("kind", ["plain", "all"])
+@pytest.mark.parametrize("k", [5, 100])
+def test_some_blocks_curvature_is_a_lower_bound(k, kind, monkeypatch):
+    """And value, gradient and reach are those of all rows, to the bit."""
+    monkeypatch.setattr("opinionpool.kernels.threads.BLOCK_BYTES", 3 * k * 4 * 10)
+    job = make_job(kind, np.float32, 3, 101, k, offset=10)
+    whole, some = job.sums(**AUTO), job.sums(every=4, threads=2, **AUTO)
+    assert some.value == whole.value
+    for name in ("gradient", "reach", "status"):
+        assert_array_equal(getattr(some, name), getattr(whole, name))
+    rest = np.linalg.eigvalsh(whole.curvature - some.curvature)
+    assert rest.min() >= -ulps(np.float32, 16) * np.trace(whole.curvature)
+    # Three of eleven blocks.
+    assert 0.1 < np.trace(some.curvature) / np.trace(whole.curvature) < 0.5

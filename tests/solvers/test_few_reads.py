@@ -84,6 +84,32 @@ def test_a_few_readings_are_enough(seed, joint, penalty):
         assert whole.passes == found.n_evaluations <= most
 
 
+class SomeBounded(Bounded):
+    """A problem that sums the curvature of a part of its rows along with the gradient."""
+
+    def slope(self, v):
+        now = self.evaluate(v)
+        part = PooledLoss(self.rule, self.evidence.take(slice(0, None, 4))).evaluate(v)
+        share = part.curvature * (-(-self.evidence.n_rows // 4) / self.evidence.n_rows)
+        return replace(now, curvature=share + self.penalty.evaluate(v)[2])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_curvature_of_some_rows_certifies(seed, joint, penalty):
+    """After two readings, and never more than is true."""
+    evidence = make_evidence(seed, m=6, n=20_000, k=5, signal=0.8)
+    whole = SomeBounded(LOG, evidence, penalty)
+    feasible = FeasibleSet(6, SHARPEST, capped=True) if joint else FeasibleSet(6)
+    rough, sample = sample_of(whole, 150, seed), sample_of(whole, 1000, seed)
+    found = minimise_with_few_reads(whole, sample, rough, feasible=feasible, tolerance=1e-6)
+    assert found.status is Status.CONVERGED
+    assert found.n_evaluations <= 3
+    best = minimise(PooledLoss(LOG, evidence, penalty), feasible)
+    assert found.evaluation.value - best.evaluation.value <= found.gap <= 1e-6
+
+
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("seed", range(10))
@@ -130,6 +156,18 @@ def test_a_sample_that_misleads_costs_readings_but_not_the_optimum():
     assert found.gap <= TOLERANCE
     expected = minimise(whole, feasible).evaluation.value
     assert found.evaluation.value == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_a_rough_sample_without_an_optimum_is_no_start():
+    evidence = make_evidence(4, m=3, n=3000, k=4)
+    whole = PooledLoss(LOG, evidence, 0.0)
+    # A model is right on every one of these rows: ever sharper is ever better.
+    rough = PooledLoss(LOG, make_evidence(0, m=3, n=40, k=4, signal=8.0), 0.0)
+    feasible = FeasibleSet(3, SHARPEST, capped=True)
+    assert minimise(rough, feasible).status is Status.SEPARABLE
+    found = minimise_with_few_reads(whole, sample_of(whole, 500), rough, feasible=feasible)
+    assert found.status is Status.CONVERGED
+    assert found.gap <= TOLERANCE
 
 
 def test_separable_rows_are_said_to_be():

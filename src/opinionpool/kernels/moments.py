@@ -8,8 +8,7 @@ read once per block from the first-level cache, centred on the way and never sto
 centred cells of 8 models down first took 1.7 of the time (1,000 classes).
 
 The sums of a lane are of cells' dtype and stay in memory between rows, until they hold some
-hundred products: sums of 20 million in float32 made a Hessian wrong by 8e-3. Identical models have
-identical sums, whichever blocks they fall into.
+hundred products: sums of 20 million in float32 made a Hessian wrong by 8e-3.
 """
 
 from __future__ import annotations

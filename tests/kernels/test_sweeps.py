@@ -1,0 +1,151 @@
+"""Sweeps in explicit vectors are NumPy's sums, whatever is left of a tile after whole vectors."""
+
+import numpy as np
+import pytest
+from kernels.cases import needs_numba
+from numpy.testing import assert_allclose, assert_array_equal
+from tolerance import ulps
+
+from opinionpool.kernels import moments, powers, sweeps
+from opinionpool.kernels.arrays import address
+from opinionpool.kernels.jit import jit
+from opinionpool.kernels.lanes import LANES, load, start_of, store
+from opinionpool.kernels.tiles import scratch
+
+pytestmark = needs_numba
+
+DTYPES = [np.float32, np.float64]
+SIZES = [1, 2, 15, 16, 17, 31, 64, 131, 1000]
+
+every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda t: t.__name__)
+every_size = pytest.mark.parametrize("n", SIZES)
+
+
+class Tile:
+    """Cells of M models, each alone in memory whose ends nobody may touch."""
+
+    def __init__(self, m, n, dtype, seed=0):
+        rng = np.random.default_rng(seed)
+        self.x = [rng.normal(size=n).astype(dtype) for _ in range(m)]
+        self.at = np.array([address(x) for x in self.x], np.uint64)
+        self.like = np.empty(0, dtype)
+        self.v = rng.uniform(0.1, 1.0, m)
+        self.wide = np.array(self.x, np.float64)
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("m", [4, 8, 12, 20])
+def test_pooled_logits(m, n, dtype):
+    tile, z = Tile(m, n, dtype), scratch(n, np.empty(0))
+    sweeps.pooled(z, tile.at, tile.at, tile.v, n, tile.like)
+    assert_allclose(z, tile.v @ tile.wide, rtol=0, atol=ulps(np.float64, 2 * m))
+    behind = np.lib.stride_tricks.as_strided(z, (-(-n // LANES) * LANES,))
+    assert_array_equal(behind[n:], -np.inf)
+
+
+@every_dtype
+@every_size
+def test_means(n, dtype):
+    tile, e = Tile(8, n, dtype), scratch(n, np.empty(0))
+    e[:] = np.random.default_rng(1).uniform(size=n)
+    total = np.arange(8.0)
+    sweeps.add_means(total, e, tile.at, tile.at, n, tile.like)
+    assert_allclose(total, np.arange(8.0) + tile.wide @ e, rtol=0, atol=ulps(np.float64, 4 * n))
+
+
+@jit
+def _exponentiated(e, z, top, n, like):
+    a = np.uint64(start_of(z))
+    return sweeps.exponentiated(e, z, top, n, (a, a, a, a), like)
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("in_place", [False, True])
+def test_exponentials_and_their_sum(n, dtype, in_place):
+    z, other = scratch(-(-n // LANES) * LANES, np.empty(0)), scratch(n, np.empty(0))
+    z[:] = -np.inf
+    z[:n] = np.random.default_rng(2).normal(size=n) * 10
+    z[n // 2] = -np.inf if n > 2 else 0.0
+    expected, e = np.exp(z[:n] - 1.0), z if in_place else other
+    total = _exponentiated(e, z, 1.0, n, np.empty(0, dtype))
+    allowed = 1.2e-12 if dtype == np.float32 else ulps(np.float64, 2)
+    assert_allclose(e[:n], expected, rtol=allowed)
+    assert total == pytest.approx(expected.sum(), rel=2 * allowed)
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("past_caches", [False, True])
+@pytest.mark.parametrize("start", [0, 1, 5])
+def test_results_are_written_where_they_belong(n, dtype, past_caches, start):
+    x = np.random.default_rng(3).normal(size=n)
+    memory = np.full(n + 48, 7.0, dtype)
+    sweeps.emitted(memory[start : start + n], x, 3.0, -1.0, n, past_caches, np.empty(0, dtype))
+    allowed = {"rtol": ulps(dtype, 1), "atol": ulps(np.float64, 8)}  # products may be fused
+    assert_allclose(memory[start : start + n], x * 3.0 - 1.0, **allowed)
+    assert (memory[:start] == 7).all()
+    assert (memory[start + n :] == 7).all()
+
+
+def products(tile, p, h, m, n):
+    """The sums of :mod:`moments`, gathered."""
+    sums, total = scratch(int(moments.sums_of(m)) * LANES, tile.like), np.zeros((m, m))
+    moments.add_products(sums, p, tile.at, h, n, tile.like)
+    moments.collect(total, sums, tile.like)
+    assert_array_equal(sums, 0)
+    return total
+
+
+def weights(n, dtype):
+    """Weights of columns, 0 behind."""
+    p = scratch(-(-n // LANES) * LANES, np.empty(0, dtype))
+    p[:n] = np.random.default_rng(4).uniform(size=n)
+    return p
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("m", [4, 8, 12, 16])
+def test_products_of_deviations(m, n, dtype):
+    tile, p = Tile(m, n, dtype), weights(n, dtype)
+    h = np.linspace(-1, 1, m).astype(dtype)
+    d = tile.wide - h[:, None].astype(float)
+    expected = (p[:n] * d) @ d.T
+    found = products(tile, p, h, m, n)
+    assert_array_equal(np.triu(found, 1), 0)
+    allowed = ulps(dtype, 4 + n / LANES) * np.abs(expected).max()
+    assert_allclose(found, np.tril(expected), rtol=0, atol=allowed)
+
+
+@every_dtype
+@pytest.mark.parametrize(("a", "b"), [(0, 1), (2, 7), (1, 11), (6, 10)])
+def test_identical_models_have_the_same_products(a, b, dtype):
+    """Whichever blocks of registers they fall into; the order of factors is all that differs."""
+    tile, p, h = Tile(12, 131, dtype), weights(131, dtype), np.zeros(12, dtype)
+    tile.at[b] = tile.at[a]
+    lower = products(tile, p, h, 12, 131)
+    full = lower + np.tril(lower, -1).T
+    assert_allclose(full[a], full[b], rtol=0, atol=ulps(dtype, 4) * full.max())
+    assert np.linalg.eigvalsh(full).min() >= -ulps(dtype, 4) * np.trace(full)
+
+
+@jit
+def _powers(y, out):
+    for k in range(0, len(y), LANES):
+        store(out, k, powers.near_power32(load(y, start_of(y), k)))
+
+
+def test_powers_of_two_in_float32():
+    y = np.concatenate([np.linspace(-126, 126, 64_000), np.linspace(-1, 1, 64_000)])
+    y = y.astype(np.float32)
+    out = np.zeros(len(y), np.float32)
+    _powers(y, out)
+    error = out / np.exp2(y.astype(np.longdouble)) - 1
+    assert np.abs(error).max() <= 8e-8
+    assert abs(error.mean()) <= 2e-9
+    special = np.full(LANES, np.nan, np.float32)
+    out = np.zeros(LANES, np.float32)
+    _powers(special, out)
+    assert np.isnan(out).all()
