@@ -163,6 +163,18 @@ def where_equal(typingctx: Any, x: Any, value: Any) -> Any:
 
 
 @intrinsic
+def where_is(typingctx: Any, x: Any, y: Any, value: Any, other: Any) -> Any:
+    """Return a value in the lanes in which x and y are equal, ``other`` elsewhere."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x, y, value, other = args
+        same = builder.fcmp_ordered("==", x, y)
+        return builder.select(same, spread_over(builder, value, other.type), other)
+
+    return other(x, y, other.dtype, other), codegen
+
+
+@intrinsic
 def spread(typingctx: Any, like: Any, x: Any) -> Any:
     """Return lanes of the dtype of ``like`` that all hold x."""
     kind = Lanes(like.dtype)
@@ -276,6 +288,25 @@ def store(typingctx: Any, array: Any, k: Any, x: Any) -> Any:
 
 
 @intrinsic
+def store_first(typingctx: Any, array: Any, k: Any, x: Any, n: Any) -> Any:
+    """Set ``array[k:k + n]`` to the first n lanes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        held, k, x, n = args
+        start = context.make_array(array)(context, builder, value=held).data
+        place = builder.bitcast(builder.gep(start, [k]), x.type.as_pointer())
+        mask, size = _first(context, builder, n), array.dtype.bitwidth
+        number = ir.IntType(32)
+        of = ir.FunctionType(ir.VoidType(), [x.type, place.type, number, mask.type])
+        name = f"llvm.masked.store.v{LANES}f{size}.p0"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
+        builder.call(function, [x, place, number(size // 8), mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, x, types.int64), codegen
+
+
+@intrinsic
 def stream(typingctx: Any, address: Any, x: Any) -> Any:
     """Write lanes to an address that is a multiple of 64, past the caches."""
 
@@ -352,6 +383,21 @@ def lowest_of(typingctx: Any, x: Any) -> Any:
         return _reduced(builder, args[0], "fmin", (), ("nnan", "nsz"))
 
     return x.dtype(x), codegen
+
+
+@intrinsic
+def less_two(typingctx: Any, x: Any, high: Any, low: Any) -> Any:
+    """Return ``(x − high) − low`` in that order: a float64 taken from a float32 without loss.
+
+    Where x is near ``high`` the first difference is exact (Sterbenz), else relatively small.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x, high, low = args
+        exact = ("nsz",)  # without a flag numba would put in those of the function
+        return builder.fsub(builder.fsub(x, high, flags=exact), low, flags=exact)
+
+    return x(x, x, x), codegen
 
 
 @intrinsic

@@ -116,8 +116,9 @@ def survey(
     work: Callable[[int, int], tuple[Outline, Tally]] = kind(
         x, classes, soft, weight, kept, status, first_row, checksum, near
     )
-    # A quarter of the usual blocks: what is noted of their rows then stays in the caches.
-    found = in_threads(work, blocks(n, 4 * k * x.itemsize), threads)
+    # An eighth of the usual blocks: what is noted of their rows then stays in the caches, and
+    # there are enough of them for threads to end together.
+    found = in_threads(work, blocks(n, 8 * k * x.itemsize), threads)
     parts, tallies = [part for part, _ in found], [own for _, own in found]
     good = [part for part in parts if part.low <= part.high]
     log_z, at_outcome = kept or (None, None)

@@ -1,9 +1,8 @@
-"""Compiled kernel of the survey for few classes: several rows at a time.
+"""Compiled kernel of the survey for few classes: sixteen rows at a time.
 
-Rows that follow one another are one long run of cells. Where the cells of a tile of rows are all
-finite and near enough to one another, exponentials are relative to the tile's maximum and nothing
-but their sums knows of rows; else :mod:`~opinionpool.kernels.survey_rows` takes the rows of the
-tile apart.
+Rows are turned into columns, sixteen rows to a vector (``transposed``): maxima, exponentials and
+their sums are then those of every row, whatever constants the rows have. A tile that holds anything
+not finite is left to :mod:`~opinionpool.kernels.survey_rows`, which takes its rows apart.
 """
 
 from __future__ import annotations
@@ -12,65 +11,68 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, jit
-from .narrow import rows_of_tile
-from .passes import PIECE, exponentials
-from .powers import LOG2_E, logarithm, near_power
-from .status import IMPOSSIBLE
-from .survey_rows import (
-    AHEAD,
-    NEAR,
-    at_soft,
-    extremes,
-    fetch,
-    lowest,
-    special,
-    survey_rows,
-    word_sums,
+from .jit import carray, inlined, jit
+from .lanes import (
+    LANES,
+    borrowed,
+    highest_of,
+    keep,
+    larger_of,
+    load,
+    lowest_of,
+    smaller_of,
+    spread,
+    start_of,
+    store,
+    total_of,
+    wide,
 )
+from .narrow import rows_of_tile
+from .powers import LOG2_E, exponential, logarithm, near_power32
+from .survey_rows import NEAR32, at_soft, fetch, survey_rows, word_sums
 from .tiles import scratch
-from .vector import larger, pointer, smaller
+from .transposed import to_columns
+from .vector import pointer
 
 
-@jit
-def near_exponentials(e: Any, x: Any, low: float, n: int) -> None:
-    """Set ``e[:n] = 2**(x/ln 2 − low)`` of float32 cells, exponents all in ±1022."""
-    for k in range(n):
-        e[k] = near_power(x[k] * LOG2_E - low)
+@inlined
+def extremes_of_rows(columns: Any, r: int, K: int, stride: int) -> Any:
+    """Return 16 rows' largest and smallest cells, and lanes that are 0 if all cells are finite."""
+    start = start_of(columns)
+    top = bottom = load(columns, start, r)
+    check = top * columns.dtype.type(0)
+    for k in range(1, K):
+        x = load(columns, start, k * stride + r)
+        top, bottom = larger_of(top, x), smaller_of(bottom, x)
+        check = check + x * columns.dtype.type(0)
+    return top, bottom, check
 
 
-@jit
-def near_exponentials_ahead(e: Any, x: Any, top: float, n: int, ahead: int) -> None:
-    """Set ``e[:n] = exp(x − top)``; see ``near_sum_ahead``."""
-    at, size = x.ctypes.data + ahead, x.itemsize
-    for first in range(0, n, PIECE):
-        last = min(n, first + PIECE)
-        fetch(np.uint64(at + first * size), (last - first) * size)
-        near_exponentials(e[first:last], x[first:last], top * LOG2_E, last - first)
+@inlined
+def near_masses(columns: Any, r: int, K: int, stride: int, top: Any) -> Any:
+    """Return 16 rows' ``Σ_k exp(x_k − top)`` of float32 cells in ``NEAR32`` of their tops.
+
+    Each is good to 1e-7; two at a time are added in float32.
+    """
+    start, total = start_of(columns), wide(top * columns.dtype.type(0))
+    for k in range(0, K - 1, 2):
+        a = near_power32((load(columns, start, k * stride + r) - top) * LOG2_E)
+        b = near_power32((load(columns, start, (k + 1) * stride + r) - top) * LOG2_E)
+        total = total + wide(a + b)
+    if K % 2:
+        a = near_power32((load(columns, start, (K - 1) * stride + r) - top) * LOG2_E)
+        total = total + wide(a)
+    return total
 
 
-@jit
-def row_sums(total: Any, e: Any, rows: int, K: int) -> None:
-    """Set each row's sum of cells."""
-    for r in range(rows):
-        own = 0.0
-        for k in range(K):
-            own += e[r * K + k]
-        total[r] = own
-
-
-@jit
-def widest(x: Any, rows: int, K: int) -> float:
-    """Return the largest distance between cells of a row that are not −inf."""
-    most, infinite = 0.0, x.dtype.type(np.inf)
-    for r in range(rows):
-        top, bottom = -infinite, infinite
-        for k in range(K):
-            own = x[r * K + k]
-            top = larger(top, own)
-            bottom = smaller(bottom, own if own > -infinite else infinite)
-        most = max(most, np.float64(top) - np.float64(bottom))
-    return most
+@inlined
+def masses(columns: Any, r: int, K: int, stride: int, top: Any) -> Any:
+    """Return 16 rows' ``Σ_k exp(x_k − top)`` in float64."""
+    start, high, total = start_of(columns), wide(top), wide(top * columns.dtype.type(0))
+    for k in range(K):
+        x = wide(load(columns, start, k * stride + r))
+        total = total + exponential(x - high, columns.itemsize == 4)
+    return total
 
 
 @jit
@@ -92,52 +94,63 @@ def survey_narrow(
     sums: Any,
 ) -> None:
     """Do as :func:`~opinionpool.kernels.survey_rows.survey_rows`, of rows without gaps."""
-    narrow, words_of_cell = like.itemsize == 4, like.itemsize // 4
-    many = rows_of_tile(K)
-    e, mass, clean = scratch(many * K, log_z), scratch(many, log_z), scratch(many * K, like)
-    for low in range(first, last, many):
-        rows = min(many, last - low)
-        size = rows * K
-        at = base + np.uint64(low * step)
-        x = carray(pointer(at, like), size)
-        top, bottom, check = extremes(x, size)
-        top, bottom = np.float64(top), np.float64(bottom)
-        faults = vetoes = 0
-        if check != 0:
-            nan, above, vetoes = special(x, size)
-            faults, bottom = nan + above, lowest(x, size, top, clean)
-        if faults > 0 or not 0 <= top - bottom < NEAR:
+    words_of_cell, many = like.itemsize // 4, rows_of_tile(K)
+    owners = (scratch(many * K, like), scratch(many, log_z), scratch(many, log_z))
+    columns, mass, tops = borrowed(owners[0]), borrowed(owners[1]), borrowed(owners[2])
+    classes, soft, status, like = (
+        borrowed(classes),
+        borrowed(soft),
+        borrowed(status),
+        borrowed(like),
+    )
+    log_z, at_outcome = borrowed(log_z), borrowed(at_outcome)
+    extent, sums, like_words = borrowed(extent), borrowed(sums), borrowed(like_words)
+    # Of all rows so far, lane by lane.
+    high = spread(like, like.dtype.type(-np.inf))
+    low, widest = spread(like, like.dtype.type(np.inf)), spread(log_z, 0.0)
+    for begin in range(first, last, many):
+        rows = min(many, last - begin)
+        at = base + np.uint64(begin * step)
+        to_columns(columns, at, rows, K, many, like)
+        fault = False
+        for r in range(0, rows, LANES):
+            top, bottom, check = extremes_of_rows(columns, r, K, many)
+            if total_of(check) != 0:
+                fault = True
+                break
+            high, low = larger_of(high, top), smaller_of(low, bottom)
+            far = wide(top) - wide(bottom)
+            widest = larger_of(widest, far)
+            # Not spread over the tile: the next one is asked for a group of rows at a time.
+            fetch(at + np.uint64((many + r) * step), LANES * K * like.itemsize)
+            if like.itemsize == 4 and highest_of(far) < NEAR32:
+                store(mass, r, near_masses(columns, r, K, many, top))
+            else:
+                store(mass, r, masses(columns, r, K, many, top))
+            store(tops, r, wide(top))
+        if fault:
             survey_rows(
-                low, low + rows, base, step, K, classes, soft, log_z, at_outcome, status, checksum,
-                like, like_words, extent, sums,
+                begin, begin + rows, base, step, K, classes, soft, log_z, at_outcome, status,
+                checksum, like, like_words, extent, sums,
             )  # fmt: skip
             continue
         if checksum:
-            word_sums(sums, at, size * words_of_cell, low * K * words_of_cell)
-        if narrow and vetoes == 0:
-            near_exponentials_ahead(e, x, top, size, AHEAD)
-        else:
-            exponentials(e, x, top, size, narrow)
-        row_sums(mass, e, rows, K)
-        here = log_z[low : low + rows]
+            word_sums(sums, at, rows * K * words_of_cell, begin * K * words_of_cell)
+        # Slices: what counts from 0 cannot be an index from the end, which would be looked for.
+        here, to = log_z[begin : begin + rows], at_outcome[begin : begin + rows]
         for r in range(rows):
-            here[r] = top + logarithm(mass[r])
-        status[low : low + rows] = 0
-        if vetoes > 0:
-            for r in range(rows):
-                if mass[r] == 0:
-                    status[low + r], here[r] = IMPOSSIBLE, np.nan
-                    vetoes -= K
-            sums[2] += np.uint64(vetoes)
-        extent[0], extent[1] = min(extent[0], bottom), max(extent[1], top)
-        if top - bottom > extent[2]:
-            # Rarely after the first tiles: a row's spread is at most that of its tile.
-            extent[2] = max(extent[2], widest(x, rows, K))
+            here[r] = tops[r] + logarithm(mass[r])
+        status[begin : begin + rows] = 0
+        x = carray(pointer(at, like), rows * K)
         if soft.size:
             for r in range(rows):
-                own = x[r * K : (r + 1) * K]
-                at_outcome[low + r] = at_soft(own, soft[low + r], K, here[r])
+                to[r] = at_soft(x[r * K : (r + 1) * K], soft[begin + r], K, here[r])
         elif at_outcome.size:
+            happened = classes[begin : begin + rows]
             for r in range(rows):
-                y = classes[low + r]
-                at_outcome[low + r] = x[r * K + y] - here[r] if y >= 0 else 0.0
+                y = happened[r]
+                to[r] = x[r * K + y] - here[r] if y >= 0 else 0.0
+    extent[0] = min(extent[0], np.float64(lowest_of(low)))
+    extent[1] = max(extent[1], np.float64(highest_of(high)))
+    extent[2] = max(extent[2], np.float64(highest_of(widest)))
+    keep(owners)

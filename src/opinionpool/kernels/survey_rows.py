@@ -32,9 +32,9 @@ from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE, scratch
 from .vector import pointer, prefetch
 
-#: How far cells may be below a maximum for their exponentials to be normal numbers (ln 2**-1022
-#: is −708), and normal float32 (ln 2**-126 is −87.3): where that is known nothing is compared.
-NEAR, NEAR32 = 700.0, 87.0
+#: How far cells may be below a maximum for their exponentials to be normal float32 numbers
+#: (ln 2**-126 is −87.3): where that is known nothing need be compared.
+NEAR32 = 87.0
 #: Bytes between what is computed and what is fetched meanwhile: four rows of 1,000 float32 take
 #: 0.9 of the time that one row takes, and no longer than sixteen.
 AHEAD = 1 << 14

@@ -129,14 +129,29 @@ def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> 
 
 
 @inlined
-def plus_products(s: Any, w: Any, like: Any, x: Any, k: int, many: int) -> Any:
-    """Return sums for four models with ``w x`` added."""
+def four_cells(like: Any, x: Any, k: int, many: int) -> Any:
+    """Return four models' cells as float64."""
     return (
-        s[0] + w * wide(cells(like, x[0], k, many)),
-        s[1] + w * wide(cells(like, x[1], k, many)),
-        s[2] + w * wide(cells(like, x[2], k, many)),
-        s[3] + w * wide(cells(like, x[3], k, many)),
+        wide(cells(like, x[0], k, many)),
+        wide(cells(like, x[1], k, many)),
+        wide(cells(like, x[2], k, many)),
+        wide(cells(like, x[3], k, many)),
     )
+
+
+@inlined
+def plus(s: Any, w: Any, x: Any) -> Any:
+    """Return four sums with ``w x`` added."""
+    return s[0] + w * x[0], s[1] + w * x[1], s[2] + w * x[2], s[3] + w * x[3]
+
+
+@inlined
+def put_four(total: Any, a: int, s: Any) -> None:
+    """Add four sums over lanes to four totals."""
+    total[a] += total_of(s[0])
+    total[a + 1] += total_of(s[1])
+    total[a + 2] += total_of(s[2])
+    total[a + 3] += total_of(s[3])
 
 
 @jit
@@ -147,15 +162,33 @@ def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
         x, line, zero = four_of(at, a), to[a + 2], spread(e, 0.0)
         s = (zero, zero, zero, zero)
         for k in range(0, whole, LANES):
-            s = plus_products(s, load(e, start, k), like, x, k, LANES)
+            s = plus(s, load(e, start, k), four_cells(like, x, k, LANES))
             prefetch(line + np.uint64(k * like.itemsize))
         if whole < n:
-            s = plus_products(s, load(e, start, whole), like, x, whole, n - whole)
+            s = plus(s, load(e, start, whole), four_cells(like, x, whole, n - whole))
             prefetch(line + np.uint64(whole * like.itemsize))
-        total[a] += total_of(s[0])
-        total[a + 1] += total_of(s[1])
-        total[a + 2] += total_of(s[2])
-        total[a + 3] += total_of(s[3])
+        put_four(total, a, s)
+
+
+@jit
+def add_two_means(
+    total: Any, other: Any, e: Any, d: Any, at: Any, to: Any, n: int, like: Any
+) -> None:
+    """Add ``Σ_k e_k x_αk`` to ``total`` and ``Σ_k d_k x_αk`` to ``other``, reading cells once."""
+    of_e, of_d, whole = start_of(e), start_of(d), n - n % LANES
+    for a in range(0, len(at), 4):
+        x, line, zero = four_of(at, a), to[a + 2], spread(e, 0.0)
+        s = t = (zero, zero, zero, zero)
+        for k in range(0, whole, LANES):
+            c = four_cells(like, x, k, LANES)
+            s, t = plus(s, load(e, of_e, k), c), plus(t, load(d, of_d, k), c)
+            prefetch(line + np.uint64(k * like.itemsize))
+        if whole < n:
+            c = four_cells(like, x, whole, n - whole)
+            s, t = plus(s, load(e, of_e, whole), c), plus(t, load(d, of_d, whole), c)
+            prefetch(line + np.uint64(whole * like.itemsize))
+        put_four(total, a, s)
+        put_four(other, a, t)
 
 
 @jit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from threading import Lock, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,9 +30,36 @@ def blocks(n: int, row_bytes: int) -> list[tuple[int, int]]:
 def in_threads(
     work: Callable[[int, int], T], spans: list[tuple[int, int]], threads: int
 ) -> list[T]:
-    """Return ``work(first, last)`` of every span, in order, computed by some threads."""
+    """Return ``work(first, last)`` of every span, in order, computed by some threads.
+
+    The caller is one of them, the others end with the call: starting one takes 60 µs, an executor
+    350 µs, as long as a hundred thousand rows of ten classes. The first error, in the order of
+    the spans, is raised.
+    """
     threads = min(threads, len(spans))
     if threads <= 1:
         return [work(*span) for span in spans]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda span: work(*span), spans))
+    found: dict[int, T] = {}
+    errors: dict[int, BaseException] = {}
+    todo, turn = iter(range(len(spans))), Lock()
+
+    def take() -> None:
+        while not errors:
+            with turn:
+                i = next(todo, None)
+            if i is None:
+                return
+            try:
+                found[i] = work(*spans[i])
+            except BaseException as error:
+                errors[i] = error
+
+    others = [Thread(target=take, daemon=True) for _ in range(threads - 1)]
+    for other in others:
+        other.start()
+    take()
+    for other in others:
+        other.join()
+    if errors:
+        raise errors[min(errors)]
+    return [found[i] for i in range(len(spans))]
