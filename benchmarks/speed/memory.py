@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from opinionpool.kernels.arrays import address
 from opinionpool.kernels.jit import carray, jit
-from opinionpool.kernels.passes import emit, weighted_sum
+from opinionpool.kernels.lanes import keep, start_of
+from opinionpool.kernels.sweeps import emitted, pooled
 from opinionpool.kernels.threads import blocks, in_threads
-from opinionpool.kernels.tiles import padded, scratch
+from opinionpool.kernels.tiles import TILE, padded, scratch
 from opinionpool.kernels.vector import pointer
 
 
@@ -30,20 +31,19 @@ def _read(base: Any, n: int, like: Any) -> Any:
 @jit
 def _read_and_write(base: Any, out: Any, v: Any, n: int, like: Any) -> None:
     """Write the weighted sum of the arrays, cache by cache: as little work as has these bytes."""
-    z, row = scratch(1024, v), scratch(1024, like)
-    zeros = scratch(1024, like)
-    at = np.empty(padded(len(base)), np.uint64)
-    at[:] = zeros.ctypes.data
-    weights = np.zeros(padded(len(base)))
+    z, zeros, m4 = scratch(TILE, v), scratch(TILE, like), padded(len(base))
+    at, to = np.empty(m4, np.uint64), np.empty(m4, np.uint64)
+    weights = np.zeros(m4)
     weights[: len(base)] = v
-    for low in range(0, n, 1024):
-        size = min(1024, n - low)
+    for low in range(0, n, TILE):
+        size = min(TILE, n - low)
+        at[:] = start_of(zeros)
         for a in range(len(base)):
             at[a] = base[a] + np.uint64(low * like.itemsize)
-        weighted_sum(z, at, weights, size, like)
-        for k in range(size):
-            row[k] = z[k]
-        emit(out[low : low + size], row, size, True)
+        to[:] = at + np.uint64(TILE * like.itemsize)
+        pooled(z, at, to, weights, size, like)
+        emitted(out[low : low + size], z, 1.0, 0.0, size, True, like)
+    keep(zeros)
 
 
 def moving(

@@ -10,14 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .jit import carray, jit
 from .powers import exponential
-from .vector import larger, pointer, prefetch, stream_line
-
-#: Cells between two requests for memory: 16 lines of float32 cells a model.
-PIECE = 256
+from .vector import larger, pointer
 
 
 @jit
@@ -85,86 +80,12 @@ def highest(z: Any, n: int) -> tuple[float, float]:
 
 
 @jit
-def exponentials(e: Any, z: Any, top: float, n: int, narrow: bool) -> float:
-    """Set ``e[:n] = exp(z − top)`` and return its sum."""
-    total = 0.0
-    for k in range(n):
-        own = exponential(z[k] - top, narrow)
-        e[k] = own
-        total += own
-    return total
-
-
-@jit
-def exponentials_ahead(
-    e: Any, z: Any, top: float, n: int, narrow: bool, at: Any, distance: Any, size: int
-) -> float:
-    """Do as :func:`exponentials`, and meanwhile fetch what comes ``distance`` bytes after ``at``.
-
-    The memory would otherwise idle while a core computes: two threads pooled 8 × 20,000 × 1,000
-    float32 in 0.91 of the time. ``size`` is that of a cell in bytes.
-    """
-    total = 0.0
-    for low in range(0, n, PIECE):
-        high = min(n, low + PIECE)
-        total += exponentials(e[low:high], z[low:high], top, high - low, narrow)
-        for a in range(len(at)):
-            for byte in range(low * size, high * size, 64):
-                prefetch(at[a] + np.uint64(distance[a] + byte))
-    return total
-
-
-@jit
 def exponential_sum(z: Any, top: float, n: int, narrow: bool) -> float:
     """Return ``Σ_k exp(z_k − top)``."""
     total = 0.0
     for k in range(n):
         total += exponential(z[k] - top, narrow)
     return total
-
-
-@jit
-def scale(x: Any, factor: float, n: int) -> None:
-    """Multiply ``x[:n]`` in place: two names for one array would not vectorise."""
-    for k in range(n):
-        x[k] = x[k] * factor
-
-
-@jit
-def subtract(x: Any, shift: float, n: int) -> None:
-    """Subtract from ``x[:n]`` in place."""
-    for k in range(n):
-        x[k] = x[k] - shift
-
-
-@jit
-def emit(out: Any, x: Any, n: int, past_caches: bool) -> None:
-    """Copy ``x[:n]`` to ``out``, whole lines past the caches if asked to.
-
-    An ordinary store first reads the line it will overwrite, which doubles the cost of writing
-    (two threads, 8 × 20,000 × 1,000 float32: 0.88 of the time without).
-    """
-    if not past_caches:
-        for k in range(n):
-            out[k] = x[k]
-        return
-    target, source, size = out.ctypes.data, x.ctypes.data, x.itemsize
-    head = min(n, (-target) % 64 // size)
-    lines = (n - head) * size // 64
-    for k in range(head):
-        out[k] = x[k]
-    for line in range(lines):
-        offset = head * size + 64 * line
-        stream_line(np.uint64(target + offset), np.uint64(source + offset))
-    for k in range(head + lines * 64 // size, n):
-        out[k] = x[k]
-
-
-@jit
-def differences(out: Any, z: Any, shift: float, n: int) -> None:
-    """Set ``out[:n] = z − shift``."""
-    for k in range(n):
-        out[k] = z[k] - shift
 
 
 @jit

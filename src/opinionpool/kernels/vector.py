@@ -27,44 +27,17 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
     return target(address, like), codegen
 
 
-def _apart(builder: Any) -> Any:
-    """Name a scope: what is read under it is never what is written under it (LLVM, noalias)."""
-    module = builder.module
-    domain = module.add_metadata([ir.MetaDataString(module, "opinionpool")])
-    scope = module.add_metadata([ir.MetaDataString(module, "read only"), domain])
-    return module.add_metadata([scope])
-
-
 @intrinsic
 def cell(typingctx: Any, like: Any, address: Any, k: Any) -> Any:
-    """Read cell k after an address, which no :func:`put` of the same loop writes to.
-
-    LLVM gives up vectorising a loop that would need more than eight comparisons of addresses.
-    """
+    """Read cell k after an address."""
     dtype = like.dtype
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, address, k = args
         place = builder.inttoptr(address, context.get_value_type(dtype).as_pointer())
-        value = builder.load(builder.gep(place, [k]), align=dtype.bitwidth // 8)
-        value.set_metadata("alias.scope", _apart(builder))
-        return value
+        return builder.load(builder.gep(place, [k]), align=dtype.bitwidth // 8)
 
     return dtype(like, types.uint64, types.int64), codegen
-
-
-@intrinsic
-def put(typingctx: Any, array: Any, k: Any, value: Any) -> Any:
-    """Set ``array[k]`` of a contiguous array to a value of its dtype; see :func:`cell`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        held, k, value = args
-        start = context.make_array(array)(context, builder, value=held).data
-        store = builder.store(value, builder.gep(start, [k]), align=array.dtype.bitwidth // 8)
-        store.set_metadata("noalias", _apart(builder))
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, array.dtype), codegen
 
 
 def _extreme(name: str, a: Any, b: Any) -> Any:
@@ -91,20 +64,6 @@ def smaller(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def less_two(typingctx: Any, x: Any, high: Any, low: Any) -> Any:
-    """Return ``(x − high) − low`` in that order: a float64 taken from a float32 without loss.
-
-    Where x is near ``high`` the first difference is exact (Sterbenz), else relatively small.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, high, low = args
-        return builder.fsub(builder.fsub(x, high, flags=("nsz",)), low, flags=("nsz",))
-
-    return x(x, x, x), codegen
-
-
-@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Ask for the cache line at an address, to be read soon; any address is harmless."""
 
@@ -117,18 +76,3 @@ def prefetch(typingctx: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uint64), codegen
-
-
-@intrinsic
-def stream_line(typingctx: Any, target: Any, source: Any) -> Any:
-    """Copy 64 bytes to an address that is a multiple of 64, past the caches."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        line = ir.VectorType(ir.FloatType(), 16).as_pointer()
-        cells = builder.load(builder.inttoptr(args[1], line), align=4)
-        store = builder.store(cells, builder.inttoptr(args[0], line), align=64)
-        one = builder.module.add_metadata([ir.IntType(32)(1)])
-        store.set_metadata("nontemporal", one)
-        return context.get_dummy_value()
-
-    return types.void(types.uint64, types.uint64), codegen
