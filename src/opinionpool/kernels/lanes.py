@@ -149,32 +149,6 @@ def keep(typingctx: Any, owners: Any) -> Any:
 
 
 @intrinsic
-def where_equal(typingctx: Any, x: Any, value: Any) -> Any:
-    """Return the first lane that holds a value, 16 if none does."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        wanted = spread_over(builder, args[1], args[0].type)
-        bits = builder.bitcast(builder.fcmp_ordered("==", args[0], wanted), ir.IntType(LANES))
-        first = builder.cttz(builder.zext(bits, ir.IntType(64)), ir.IntType(1)(0))
-        none = builder.icmp_unsigned("==", bits, ir.IntType(LANES)(0))
-        return builder.select(none, ir.IntType(64)(LANES), first)
-
-    return types.int64(x, x.dtype), codegen
-
-
-@intrinsic
-def where_is(typingctx: Any, x: Any, y: Any, value: Any, other: Any) -> Any:
-    """Return a value in the lanes in which x and y are equal, ``other`` elsewhere."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x, y, value, other = args
-        same = builder.fcmp_ordered("==", x, y)
-        return builder.select(same, spread_over(builder, value, other.type), other)
-
-    return other(x, y, other.dtype, other), codegen
-
-
-@intrinsic
 def spread(typingctx: Any, like: Any, x: Any) -> Any:
     """Return lanes of the dtype of ``like`` that all hold x."""
     kind = Lanes(like.dtype)
@@ -214,7 +188,7 @@ def _masked(builder: Any, place: Any, mask: Any, size: int, rest: Any) -> Any:
     return builder.call(function, [place, ir.IntType(32)(size), mask, rest])
 
 
-def _first(context: Any, builder: Any, n: Any) -> Any:
+def first_lanes(context: Any, builder: Any, n: Any) -> Any:
     """Return the mask of the first n lanes."""
     number = ir.VectorType(ir.IntType(64), LANES)
     places = ir.Constant(number, [ir.IntType(64)(i) for i in range(LANES)])
@@ -228,7 +202,7 @@ def load_first(typingctx: Any, like: Any, address: Any, k: Any, n: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place, vector = _place(context, builder, like, args[1], args[2]), vector_of(like.dtype)
-        mask = _first(context, builder, args[3])
+        mask = first_lanes(context, builder, args[3])
         size = like.dtype.bitwidth // 8
         return _masked(builder, place, mask, size, constant_of(vector, 0.0))
 
@@ -244,7 +218,7 @@ def words(typingctx: Any, address: Any, k: Any, n: Any) -> Any:
         number = ir.VectorType(ir.IntType(32), LANES)
         start = builder.inttoptr(args[0], ir.IntType(32).as_pointer())
         place = builder.bitcast(builder.gep(start, [args[1]]), number.as_pointer())
-        mask = _first(context, builder, args[2])
+        mask = first_lanes(context, builder, args[2])
         found = _masked(builder, place, mask, 4, constant_of(number, 0))
         return builder.zext(found, context.get_value_type(kind))
 
@@ -260,17 +234,6 @@ def places(typingctx: Any) -> Any:
         return ir.Constant(context.get_value_type(kind), list(range(LANES)))
 
     return kind(), codegen
-
-
-@intrinsic
-def keep_first(typingctx: Any, x: Any, n: Any, other: Any) -> Any:
-    """Return the first n lanes of x, and ``other`` in those behind them."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        rest = spread_over(builder, args[2], args[0].type)
-        return builder.select(_first(context, builder, args[1]), args[0], rest)
-
-    return x(x, types.int64, x.dtype), codegen
 
 
 @intrinsic
@@ -295,7 +258,7 @@ def store_first(typingctx: Any, array: Any, k: Any, x: Any, n: Any) -> Any:
         held, k, x, n = args
         start = context.make_array(array)(context, builder, value=held).data
         place = builder.bitcast(builder.gep(start, [k]), x.type.as_pointer())
-        mask, size = _first(context, builder, n), array.dtype.bitwidth
+        mask, size = first_lanes(context, builder, n), array.dtype.bitwidth
         number = ir.IntType(32)
         of = ir.FunctionType(ir.VoidType(), [x.type, place.type, number, mask.type])
         name = f"llvm.masked.store.v{LANES}f{size}.p0"
@@ -341,95 +304,3 @@ def rounded(typingctx: Any, like: Any, x: Any) -> Any:
         return args[1] if same else builder.fptrunc(args[1], context.get_value_type(kind))
 
     return kind(like, x), codegen
-
-
-def _reduced(builder: Any, x: Any, name: str, start: tuple[Any, ...], flags: Any = ()) -> Any:
-    element = x.type.element
-    kind = {ir.FloatType: "f32", ir.DoubleType: "f64", ir.IntType: "i64"}[type(element)]
-    name = f"llvm.vector.reduce.{name}.v{LANES}{kind}"
-    of = ir.FunctionType(element, [*(own.type for own in start), x.type])
-    function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
-    return builder.call(function, [*start, x], fastmath=flags)
-
-
-@intrinsic
-def total_of(typingctx: Any, x: Any) -> Any:
-    """Return the sum of the lanes."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if isinstance(x.dtype, types.Integer):
-            return _reduced(builder, args[0], "add", ())
-        zero = args[0].type.element(0.0)
-        return _reduced(builder, args[0], "fadd", (zero,), ("reassoc", "nsz"))
-
-    return x.dtype(x), codegen
-
-
-@intrinsic
-def highest_of(typingctx: Any, x: Any) -> Any:
-    """Return the largest of the lanes, none of them NaN."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _reduced(builder, args[0], "fmax", (), ("nnan", "nsz"))
-
-    return x.dtype(x), codegen
-
-
-@intrinsic
-def lowest_of(typingctx: Any, x: Any) -> Any:
-    """Return the smallest of the lanes, none of them NaN."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _reduced(builder, args[0], "fmin", (), ("nnan", "nsz"))
-
-    return x.dtype(x), codegen
-
-
-@intrinsic
-def less_two(typingctx: Any, x: Any, high: Any, low: Any) -> Any:
-    """Return ``(x − high) − low`` in that order: a float64 taken from a float32 without loss.
-
-    Where x is near ``high`` the first difference is exact (Sterbenz), else relatively small.
-    """
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x, high, low = args
-        exact = ("nsz",)  # without a flag numba would put in those of the function
-        return builder.fsub(builder.fsub(x, high, flags=exact), low, flags=exact)
-
-    return x(x, x, x), codegen
-
-
-@intrinsic
-def larger_of(typingctx: Any, x: Any, y: Any) -> Any:
-    """Return the larger of two in every lane, none of them NaN."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return call(builder, "llvm.maxnum", args, ("nnan", "nsz"))
-
-    return x(x, x), codegen
-
-
-@intrinsic
-def smaller_of(typingctx: Any, x: Any, y: Any) -> Any:
-    """Return the smaller of two in every lane, none of them NaN."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return call(builder, "llvm.minnum", args, ("nnan", "nsz"))
-
-    return x(x, x), codegen
-
-
-@intrinsic
-def zero_below(typingctx: Any, y: Any, least: Any, e: Any) -> Any:
-    """Return ``e``, and 0 where y is below ``least``: of numbers or of lanes."""
-    bound = getattr(y, "dtype", y)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        y, least, e = args
-        if y.type != least.type:
-            least = spread_over(builder, least, y.type)
-        below = builder.fcmp_ordered("<", y, least)
-        return builder.select(below, constant_of(e.type, 0.0), e)
-
-    return e(y, bound, e), codegen

@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import Any
 
 from .jit import inlined, jit
-from .lanes import LANES, load, start_of, store, total_of, wide
+from .lanes import LANES, load, start_of, store, wide
+from .reductions import total_of
 from .sweeps import cells, four_of
 
 #: Vectors that a lane may add up: as many products.

@@ -20,24 +20,12 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, jit
-from .lanes import (
-    LANES,
-    borrowed,
-    keep,
-    larger_of,
-    less_two,
-    load,
-    rounded,
-    spread,
-    start_of,
-    store,
-    where_is,
-    wide,
-)
+from .lanes import LANES, borrowed, keep, load, rounded, spread, start_of, store, wide
 from .moments import MOST_ADDED, add_products, collect, sums_of
 from .passes import highest
 from .pooled_rows import apply_rows
 from .powers import exponential, logarithm
+from .reductions import larger_of, less_two, where_is
 from .rows import sum_rows
 from .sweeps import add_two_means, emitted, pooled
 from .tiles import locate_rows, padded, scratch, scratch_rows

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from .jit import intrinsic, jit, types
-from .lanes import bits_of, call, constant_of, zero_below
+from .lanes import bits_of, call, constant_of
+from .reductions import zero_below
 from .vector import intrinsic_of
 
 #: ln 2 in two parts; products of the first with an exponent are exact (fdlibm's e_exp.c).

@@ -12,23 +12,10 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, inlined, jit
-from .lanes import (
-    LANES,
-    borrowed,
-    highest_of,
-    keep,
-    larger_of,
-    load,
-    lowest_of,
-    smaller_of,
-    spread,
-    start_of,
-    store,
-    total_of,
-    wide,
-)
+from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .narrow import rows_of_tile
 from .powers import LOG2_E, exponential, logarithm, near_power32
+from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .survey_rows import NEAR32, at_soft, fetch, survey_rows, word_sums
 from .tiles import scratch
 from .transposed import to_columns

@@ -8,26 +8,10 @@ from typing import Any
 import numpy as np
 
 from .jit import carray, inlined, jit
-from .lanes import (
-    LANES,
-    borrowed,
-    highest_of,
-    keep,
-    keep_first,
-    larger_of,
-    load,
-    load_first,
-    lowest_of,
-    places,
-    smaller_of,
-    spread,
-    start_of,
-    total_of,
-    wide,
-    words,
-)
+from .lanes import LANES, borrowed, keep, load, load_first, places, spread, start_of, wide, words
 from .passes import exponential_sum
 from .powers import LOG2_E, near_power32
+from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE, scratch
 from .vector import pointer, prefetch

@@ -21,21 +21,9 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, jit
-from .lanes import (
-    LANES,
-    keep_first,
-    load,
-    load_first,
-    rounded,
-    spread,
-    start_of,
-    store,
-    stream,
-    total_of,
-    where_equal,
-    wide,
-)
+from .lanes import LANES, load, load_first, rounded, spread, start_of, store, stream, wide
 from .powers import exponential
+from .reductions import keep_first, total_of, where_equal
 from .vector import prefetch
 
 
