@@ -134,7 +134,26 @@ def fit_tables(races: list[Race]) -> list[str]:
                 if value is not None
             )
             gap = race["certificate"]["gap"]
-            parts.append(f"Certified gap {gap:.0e}. Fastest general optimiser ÷ ours: {best}.")
+            parts.append(
+                f"Certified gap {gap:.0e}; {times(race['to_numpy'])} times as long as NumPy adds "
+                f"the arrays up. Fastest general optimiser ÷ ours: {best}."
+            )
+    return parts
+
+
+def sums_tables(races: list[Race]) -> list[str]:
+    """Return a table per size."""
+    parts = []
+    for race in races:
+        lines = [
+            [
+                *(row["name"], seconds(row["median"]), times(row["ratio"])),
+                *(times(row["to_numpy"]), bandwidth(row)),
+            ]
+            for row in race["contestants"]
+        ]
+        header = ("", "time", f"÷ {race['limit']}", "÷ NumPy", "bytes moved")
+        parts += [f"**{race['title']}**, {race['bytes'] / 1e6:,.0f} MB", table(header, lines)]
     return parts
 
 
@@ -205,6 +224,7 @@ def start_tables(races: list[Race]) -> list[str]:
 
 TABLES: dict[str, Callable[[list[Race]], list[str]]] = {
     "apply": apply_tables,
+    "sums": sums_tables,
     "fit": fit_tables,
     "stack": stack_tables,
     "stream": stream_tables,

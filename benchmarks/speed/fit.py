@@ -14,7 +14,7 @@ import opinionpool as op
 
 from . import fit_rivals as rivals
 from .data import Labels, Logits, simulated
-from .memory import reading
+from .memory import numpy_adding, reading
 from .objectives import in_numpy, in_our_kernels, loss_of
 from .options import Options
 from .race import race, rows
@@ -24,7 +24,7 @@ SIZES = {
     "16 x 500,000 x 10": (16, 500_000, 10),
     "3 x 2,000 x 128,000": (3, 2_000, 128_000),
 }
-LIMIT, OURS = "read once", "opinionpool.fit"
+LIMIT, NUMPY, OURS = "read once", "NumPy adds them up", "opinionpool.fit"
 #: Losses, nats per row, that count as the same.
 SAME = 1e-6
 GREEDY_ROUNDS = 50
@@ -61,6 +61,7 @@ def contestants(
 
     race = {
         LIMIT: reading(arrays, threads),
+        NUMPY: numpy_adding(arrays, threads),
         OURS: ours,
         "SLSQP, our kernels": by(in_our_kernels, rivals.slsqp),
         "L-BFGS-B, our kernels": by(in_our_kernels, rivals.l_bfgs_b),
@@ -83,7 +84,7 @@ def one_race(
     entered = contestants(arrays, y, temperature, options)
     compiling = [name for name in entered if name in (LIMIT, OURS) or "our kernels" in name]
     records = race(entered, options.rounds, patience=options.patience, compiling=compiling)
-    passes, losses = {LIMIT: 1}, {}
+    passes, losses = {LIMIT: 1, NUMPY: 1}, {}
     for name, record in records.items():
         if record.found is None:
             continue
@@ -96,6 +97,7 @@ def one_race(
             record.note = record.note or record.found.note
         losses[name] = loss_of(arrays, y, v, options.threads)
     best = min(losses.values())
+    ours_in_numpy = records[OURS].ratio(records[NUMPY])
     table = rows(records, LIMIT, {name: p * size for name, p in passes.items()})
     for row in table:
         name = row["name"]
@@ -114,6 +116,7 @@ def one_race(
         "limit": LIMIT,
         "ours": OURS,
         "certificate": certificate,
+        "to_numpy": ours_in_numpy,
         "weights": None if pool is None else pool.weights.tolist(),
         "contestants": table,
         "advantage": advantage(table),
@@ -135,7 +138,7 @@ def advantage(table: list[dict[str, Any]]) -> dict[str, Any]:
     that have their own means, and among those that were lent our kernels.
     """
     mine = next(row for row in table if row["name"] == OURS)["median"]
-    others = [row for row in table if row["name"] not in (LIMIT, OURS) and row.get("same")]
+    others = [row for row in table if row["name"] not in (LIMIT, NUMPY, OURS) and row.get("same")]
     found: dict[str, Any] = {}
     for whose, lent in (("own means", False), ("our kernels", True)):
         group = [row for row in others if row["name"].endswith("our kernels") == lent]

@@ -15,7 +15,7 @@ NARROW_POOL = 64
 NARROW_SUMS = 28
 NARROW_SURVEY = 256
 #: Results larger than this are written past the caches: the usual size of a last-level cache,
-#: which they would empty of everything else. Measured by benchmarks/kernels.py.
+#: which they would empty of everything else. Measured by benchmarks/run.py apply.
 PAST_CACHES = 1 << 25
 
 
