@@ -68,6 +68,18 @@ def test_many_columns_keep_their_order(tmp_path):
     assert [int(column[0]) for column in columns.values()] == list(range(102))
 
 
+def test_only_texts_are_written_with_a_dictionary(tmp_path):
+    """Trying one for numbers, and giving it up, took most of the time of writing."""
+    columns = {"id": np.array(["a", "b"], dtype=object), "cat": np.array([0.25, 0.75])}
+    op_io.write(tmp_path / "a.parquet", columns)
+    types = {name: column.dtype for name, column in columns.items()}
+    with op_io.writing(tmp_path / "b.parquet", types, 2) as out:
+        out.append(columns)
+    for name in ("a.parquet", "b.parquet"):
+        group = pq.ParquetFile(tmp_path / name).metadata.row_group(0)
+        assert [group.column(j).has_dictionary_page for j in range(2)] == [True, False]
+
+
 def test_duplicate_names(tmp_path):
     table = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
     pq.write_table(table, tmp_path / "a.parquet")

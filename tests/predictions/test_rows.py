@@ -182,6 +182,16 @@ def test_all_ids_in_the_order_of_their_first_appearance():
     ]
 
 
+def test_tables_with_the_same_rows_in_the_same_order_need_no_positions():
+    """Also one whose rows begin with those of the first."""
+    same = align(tables(a=[5, 3], b=[5, 3]))
+    assert same.positions == [None, None]
+    assert align(tables(a=["x", "y"], b=["x", "y"], c=["x", "y"])).positions == [None] * 3
+    more = align(tables(a=[5, 3], b=[5, 3, 8], c=[5, 3]))
+    assert more.positions[1] is None
+    assert more.positions[0].tolist() == more.positions[2].tolist() == [0, 1, -1]
+
+
 def test_few_or_none_in_common():
     with pytest.warns(OpinionPoolWarning, match=r"b\.csv: only 1 of 3 ids are shared"):
         align(tables(a=[1, 2, 3], b=[3, 4, 5]))

@@ -191,7 +191,17 @@ def write_parquet(path: Path, columns: Columns) -> None:
     """Write columns with their types; None becomes null, NaN stays NaN."""
     import pyarrow.parquet as pq
 
-    pq.write_table(_table(columns), path)
+    texts = _texts_among({name: column.dtype for name, column in columns.items()})
+    pq.write_table(_table(columns), path, use_dictionary=texts)
+
+
+def _texts_among(dtypes: Mapping[str, np.dtype[Any]]) -> list[str]:
+    """Return the columns that a dictionary is worth: numbers hardly repeat.
+
+    Trying one, and giving it up when it is full, takes five times as long as writing numbers as
+    they are, and makes the file a third larger.
+    """
+    return [name for name, dtype in dtypes.items() if dtype.kind in _TEXT]
 
 
 @contextmanager
@@ -202,10 +212,11 @@ def writing_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    texts = _texts_among(dtypes)
     types = {
         n: pa.string() if d.kind in _TEXT else pa.from_numpy_dtype(d) for n, d in dtypes.items()
     }
-    with pq.ParquetWriter(path, pa.schema(types)) as writer:
+    with pq.ParquetWriter(path, pa.schema(types), use_dictionary=texts) as writer:
         yield lambda columns: writer.write_table(_table(columns))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AlignmentError, LabelError
+from .words import Words
 
 _WHOLE = re.compile(r"[+-]?\d+\.0*")
 
@@ -148,30 +149,36 @@ def _are_counted(classes: Sequence[object]) -> bool:
 
 
 def class_numbers(
-    labels: NDArray[Any], classes: Sequence[object], where: str, rows: NDArray[np.int64]
+    labels: NDArray[Any] | Words, classes: Sequence[object], where: str, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return each label's class number; a label outside the classes is an error.
 
     ``rows`` are what the caller would call the labels' rows.
     """
-    if labels.dtype.kind in "iu" and len(labels) and _are_counted(classes):
-        numbers = labels.astype(np.int64, copy=False)
-        if numbers.min() >= 0 and numbers.max() < len(classes):
-            return numbers
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+        whole = labels.astype(np.int64, copy=False)
+        if len(whole) and _are_counted(classes) and 0 <= whole.min() <= whole.max() < len(classes):
+            return whole
     number = {class_text(name): i for i, name in enumerate(classes)}
     distinct, inverse = _distinct(labels)
     found = np.array([number.get(class_text(label), -1) for label in distinct], dtype=np.int64)
-    if (found < 0).any():
-        strange = [str(distinct[i]) for i in np.flatnonzero(found < 0)]
-        first = rows[int((found[inverse] < 0).argmax())]
+    numbers = np.asarray(found[inverse])
+    if (numbers < 0).any():
+        which = list(dict.fromkeys(inverse[numbers < 0].tolist()))
+        if not isinstance(labels, Words):  # whose order may be that of other rows
+            which.sort()
+        strange = [str(distinct[i]) for i in which]
+        first = rows[int((numbers < 0).argmax())]
         raise LabelError(
             f"{where}, row {first}: label {_listed(strange)} is none of the classes "
             f"{_listed([str(c) for c in classes])}"
         )
-    return found[inverse]
+    return numbers
 
 
-def _distinct(labels: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+def _distinct(labels: NDArray[Any] | Words) -> tuple[Sequence[Any], NDArray[np.integer[Any]]]:
+    if isinstance(labels, Words):
+        return labels.texts, labels.numbers
     if labels.dtype.kind != "O":
         values, inverse = np.unique(labels, return_inverse=True)
         return list(values), inverse.astype(np.int64)

@@ -182,15 +182,18 @@ def predictions_of(
     for i, name in enumerate(tables):
         own, kind = read(name)
         position = alignment.positions[i]
-        parameters[i] = own[position]
+        parameters[i] = own if position is None else own[position]
         present[i] = ~np.isnan(parameters[i, :, -1])
-        parameters[i, position < 0] = np.nan
-        present[i, position < 0] = False
+        if position is not None:
+            parameters[i, position < 0] = np.nan
+            present[i, position < 0] = False
         used.append(kind)
     confidence = None
     if given.scores is not None:
         positions = zip(tables, alignment.positions, strict=True)
-        confidence = np.stack([given.scores[name][position] for name, position in positions])
+        confidence = np.stack(
+            [given.scores[name][slice(None) if p is None else p] for name, p in positions]
+        )
         confidence[~present] = np.nan
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
@@ -246,7 +249,10 @@ def _own(tables: Mapping[str, Table], alignment: Alignment) -> RawLabels | None:
             continue
         known = raw.known()
         texts = (
-            [class_text(raw.values[i]) if i >= 0 and known[i] else None for i in position.tolist()]
+            [
+                class_text(raw.values[i]) if i >= 0 and known[i] else None
+                for i in (range(len(known)) if position is None else position.tolist())
+            ]
             if raw.values.ndim == 1
             else []
         )

@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 #: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
 
 LARGE = WORTHWHILE
+_NOBODY = np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,9 @@ def left_in_place(
     sources: list[Source] = []
     facts: list[Facts] = []
     absences: dict[int, NDArray[np.bool_]] = {}
-    shared, in_order = None, False  # positions: models with the same rows share the array
     for i, (name, table) in enumerate(tables.items()):
         position = alignment.positions[i]
-        if position is not shared:
-            shared, in_order = position, alignment.ids is None or _is_all(position, n)
-        order = layout.columns[name]
-        source = _source(table, None if in_order else position, order, alignment, reading)
+        source = _source(table, position, layout.columns[name], alignment, reading)
         height = len(source.table.values)
         own = None if outcomes is None else _in_table(outcomes, source, height)
         counts = None if weight is None else _weights_in_table(weight, source, height)
@@ -81,12 +78,13 @@ def left_in_place(
         if fact.copy is not None:
             source = replace(source, table=replace(source.table, values=fact.copy))
         sources.append(replace(source, kind=fact.kind))
-        facts.append(replace(fact, copy=None))
+        facts.append(replace(fact, present=_NOBODY, copy=None))
         here = fact.present
-        if source.positions is not None:
+        if source.positions is not None and position is not None:
             here = here[position] & (position >= 0)
         if not here.all():
             absences[i] = here
+        del fact, here, own, counts  # what was noted of each row: of one model at a time
     cells = Cells(
         sources,
         (len(tables), n, k),
@@ -135,10 +133,6 @@ def _presence(
     for i, here in absences.items():
         present[i] = here
     return present
-
-
-def _is_all(positions: NDArray[np.int64], n: int) -> bool:
-    return len(positions) == n and np.array_equal(positions, np.arange(n))
 
 
 def _weights_on_all_rows(found: Targets, n: int) -> Array:

@@ -14,6 +14,7 @@ from ..errors import LabelError
 from .classes import class_text, is_absent
 from .sheet import Sheet
 from .table import Table, index_of, source_of
+from .words import Words, words_of
 
 #: Names under which an archive or a table may carry the labels, in order of preference.
 LABEL_NAMES = ("label", "labels", "y", "target")
@@ -23,7 +24,8 @@ LABEL_NAMES = ("label", "labels", "y", "target")
 class RawLabels:
     """Labels as given: hard (n,), or soft (n, K) floats, with ids and companions.
 
-    ``columns`` are the class names of soft labels from a table.
+    ``columns`` are the class names of soft labels from a table, ``words`` the values where all of
+    them are text.
     """
 
     values: NDArray[Any]
@@ -33,6 +35,7 @@ class RawLabels:
     first_row: int = 0
     columns: tuple[str, ...] | None = None
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    words: Words | None = None
 
     @property
     def soft(self) -> bool:
@@ -51,12 +54,16 @@ class RawLabels:
             return np.asarray(~np.isnan(self.values).all(axis=1))
         if self.values.dtype.kind == "f":
             return np.asarray(~np.isnan(self.values))
+        if self.words is not None:
+            return np.asarray(self.words.numbers >= 0)
         if self.values.dtype.kind == "O":
             return np.array([not is_absent(v) for v in self.values.tolist()], dtype=bool)
         return np.ones(len(self.values), dtype=bool)
 
     def hard_values(self) -> NDArray[Any] | None:
-        """Return the known hard labels, None for soft ones."""
+        """Return the known hard labels, each text once; None for soft ones."""
+        if self.words is not None:
+            return np.array(self.words.texts, dtype=object)
         return None if self.soft else self.values[self.known()]
 
 
@@ -78,13 +85,15 @@ def labels_of_table(table: Table) -> RawLabels | None:
     """Return the labels that a model's table brought along."""
     if table.labels is None:
         return None
-    return RawLabels(
-        _typed(table.labels, table.where),
-        table.where,
-        table.ids,
-        table.index,
-        table.first_row,
-        extras=table.extras,
+    return _hard(
+        RawLabels(
+            table.labels,
+            table.where,
+            table.ids,
+            table.index,
+            table.first_row,
+            extras=table.extras,
+        )
     )
 
 
@@ -103,8 +112,8 @@ def _from_sheet(sheet: Sheet) -> RawLabels:
             ) from None
         return RawLabels(values, sheet.where, ids, sheet.index, sheet.first_row, tuple(others))
     extras = {n: sheet.columns[n] for n in others if n != name}
-    labels = _typed(sheet.columns[name], sheet.where)
-    return RawLabels(labels, sheet.where, ids, sheet.index, sheet.first_row, extras=extras)
+    labels = sheet.columns[name]
+    return _hard(RawLabels(labels, sheet.where, ids, sheet.index, sheet.first_row, extras=extras))
 
 
 def _from_archive(content: Mapping[str, NDArray[Any]], where: str) -> RawLabels:
@@ -146,6 +155,14 @@ def _as_array(y: object, where: str) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         raise LabelError(f"{where}: cannot be read as labels ({error})") from None
     return array
+
+
+def _hard(raw: RawLabels) -> RawLabels:
+    """Give 1-D labels the plainest type they have; texts are numbered."""
+    words = words_of(raw.values)
+    if words is not None:
+        return replace(raw, words=words)
+    return replace(raw, values=_typed(raw.values, raw.where))
 
 
 def _typed(values: NDArray[Any], where: str) -> NDArray[Any]:
@@ -202,4 +219,4 @@ def _shaped(values: NDArray[Any], where: str) -> RawLabels:
                 f"{where}: two-dimensional labels must be probabilities, found {values.dtype.name}"
             )
         return RawLabels(numbers, where)
-    return RawLabels(_typed(values, where), where)
+    return _hard(RawLabels(values, where))

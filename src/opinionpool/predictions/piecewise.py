@@ -64,7 +64,10 @@ class Piecewise:
         self._scores = None
         if self._given.scores is not None:
             scores = zip(self._given.scores.items(), alignment.positions, strict=True)
-            self._scores = {name: _chosen(own[:, None], p)[:, 0] for (name, own), p in scores}
+            self._scores = {
+                name: own if p is None else _chosen(own[:, None], p)[:, 0]
+                for (name, own), p in scores
+            }
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +126,7 @@ class Piecewise:
         given = replace(
             self._given,
             tables=tables,
-            alignment=Alignment(n, ids, [np.arange(n)] * len(tables)),
+            alignment=Alignment(n, ids, [None] * len(tables)),
             scores=scores,
         )
         found, _ = predictions_of(
@@ -132,10 +135,9 @@ class Piecewise:
         return found
 
 
-def _in_order(table: Table, positions: NDArray[np.int64], memory: int) -> Table:
+def _in_order(table: Table, positions: NDArray[np.int64] | None, memory: int) -> Table:
     """Return a table with one row per common row, NaN where it has none; files stay files."""
-    n = len(table.values)
-    if len(positions) == n and np.array_equal(positions, np.arange(n)):
+    if positions is None:
         return table
     values: Any = table.values
     if isinstance(values, LazyValues):

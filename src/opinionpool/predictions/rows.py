@@ -21,11 +21,15 @@ _FEW = 0.5  # less in common than this is worth a warning (design.md)
 
 @dataclass(frozen=True)
 class Alignment:
-    """N common rows, and where each table has them: (N,) positions, −1 where it lacks the row."""
+    """N common rows, and where each table has them.
+
+    ``positions`` are (N,) each, −1 where a table lacks the row; None where a table has these rows,
+    in this order.
+    """
 
     n_rows: int
     ids: Ids | None
-    positions: list[NDArray[np.int64]]
+    positions: list[NDArray[np.int64] | None]
 
 
 def align(tables: Mapping[str, Table]) -> Alignment:
@@ -48,14 +52,14 @@ def align(tables: Mapping[str, Table]) -> Alignment:
                 f"{tables[name].where} has {n}; give equal counts, or an id column in every table"
             )
         check_index(tables[first].index, tables[name].index, tables[name].where)
-    return Alignment(n_rows, None, [np.arange(n_rows)] * len(tables))
+    return Alignment(n_rows, None, [None] * len(tables))
 
 
 def _by_id(tables: Mapping[str, Table]) -> Alignment:
     first = next(iter(tables.values())).ids
     assert first is not None
     union: Ids = first
-    # None: the rows of the first, in its order. They share one array of positions.
+    # None: the rows of the first, in its order.
     found: list[NDArray[np.int64] | None] = []
     for table in tables.values():
         ids = table.ids
@@ -76,12 +80,19 @@ def _by_id(tables: Mapping[str, Table]) -> Alignment:
         if new.any():
             union = np.concatenate([union, ids[new]])
     n = len(union)
-    same = _inverse(np.arange(len(first)), n)
-    return Alignment(n, union, [same if p is None else _inverse(p, n) for p in found])
+    positions: list[NDArray[np.int64] | None] = [
+        None if p is None else _inverse(p, n) for p in found
+    ]
+    if len(first) < n:
+        same = _inverse(np.arange(len(first)), n)
+        positions = [same if p is None else own for p, own in zip(found, positions, strict=True)]
+    return Alignment(n, union, positions)
 
 
-def _inverse(place: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Return for each of n common rows the table's row, −1 for none."""
+def _inverse(place: NDArray[np.int64], n: int) -> NDArray[np.int64] | None:
+    """Return for each of n common rows the table's row, −1 for none; None for all in order."""
+    if len(place) == n and np.array_equal(place, np.arange(n)):
+        return None
     position = np.full(n, -1, np.int64)
     position[place] = np.arange(len(place))
     return position

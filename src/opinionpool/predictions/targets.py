@@ -76,8 +76,9 @@ def targets(
     weight = _weights(sample_weight, raw)
     # A row of weight 0 is a row that was not seen.
     known &= weight > 0
-    if known.all() and (raw.ids is None or ids is None):
-        source_rows = rows  # no copies of what may be millions
+    if known.all() and (rows[1:] > rows[:-1]).all():
+        # In order already: no copies of what may be millions.
+        source_rows = rows if len(rows) == n_rows else np.arange(len(rows))
         chosen: slice | NDArray[np.int64] = slice(None)
     else:
         source_rows = np.flatnonzero(known)
@@ -91,8 +92,9 @@ def targets(
     elif raw.soft:
         outcomes = Outcomes(soft=_soft(values, raw, classes, source_rows + raw.first_row))
     else:
+        labels = values if raw.words is None else raw.words.take(chosen)
         named = source_rows + raw.first_row
-        outcomes = Outcomes(classes=class_numbers(values, classes, raw.where, named))
+        outcomes = Outcomes(classes=class_numbers(labels, classes, raw.where, named))
     return Targets(
         rows[chosen],
         outcomes,
