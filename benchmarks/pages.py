@@ -135,7 +135,7 @@ def fit_tables(races: list[Race]) -> list[str]:
             )
             gap = race["certificate"]["gap"]
             parts.append(
-                f"Certified gap {gap:.0e}; {times(race['to_numpy'])} times as long as NumPy adds "
+                f"Certified gap {gap:.0e}; {times(race.get('to_numpy'))} times as long as NumPy adds "
                 f"the arrays up. Fastest general optimiser ÷ ours: {best}."
             )
     return parts

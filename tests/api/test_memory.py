@@ -78,7 +78,8 @@ def test_a_fit_is_the_same(write, rule, data, tmp_path, monkeypatch):
     found = op.fit(paths, labels(y, paths["a"]), rule=rule, memory=BUDGET)
     assert_allclose(found.weights, expected.weights, atol=5e-5)
     assert found.loss == pytest.approx(expected.loss, abs=1e-8)
-    assert_allclose(found.losses, expected.losses, rtol=1e-10)
+    # Float32 cells are surveyed by float32 exponentials, whose errors nearly cancel in the mean.
+    assert_allclose(found.losses, expected.losses, rtol=1e-8)
     assert found.status is op.Status.CONVERGED
     assert dict(found.rows) == dict(expected.rows)
 

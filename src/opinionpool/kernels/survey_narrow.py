@@ -14,7 +14,7 @@ import numpy as np
 from .jit import carray, inlined, jit
 from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .narrow import rows_of_tile
-from .powers import LOG2_E, exponential, logarithm, near_power32
+from .powers import exponential, logarithm, near_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .survey_rows import NEAR32, at_soft, fetch, survey_rows, word_sums
 from .tiles import scratch
@@ -43,11 +43,11 @@ def near_masses(columns: Any, r: int, K: int, stride: int, top: Any) -> Any:
     """
     start, total = start_of(columns), wide(top * columns.dtype.type(0))
     for k in range(0, K - 1, 2):
-        a = near_power32((load(columns, start, k * stride + r) - top) * LOG2_E)
-        b = near_power32((load(columns, start, (k + 1) * stride + r) - top) * LOG2_E)
+        a = near_exponential32(load(columns, start, k * stride + r) - top)
+        b = near_exponential32(load(columns, start, (k + 1) * stride + r) - top)
         total = total + wide(a + b)
     if K % 2:
-        a = near_power32((load(columns, start, (K - 1) * stride + r) - top) * LOG2_E)
+        a = near_exponential32(load(columns, start, (K - 1) * stride + r) - top)
         total = total + wide(a)
     return total
 

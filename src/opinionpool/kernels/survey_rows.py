@@ -10,7 +10,7 @@ import numpy as np
 from .jit import carray, inlined, jit
 from .lanes import LANES, borrowed, keep, load, load_first, places, spread, start_of, wide, words
 from .passes import exponential_sum
-from .powers import LOG2_E, near_power32
+from .powers import near_exponential32
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE, scratch
@@ -125,7 +125,7 @@ def fetch(at: Any, size: int) -> None:
 @inlined
 def near_exponentials32(address: Any, k: int, top: Any, like: Any) -> Any:
     """Return ``exp(x − top)`` of 16 float32 cells, all of them in :data:`NEAR32` of ``top``."""
-    return near_power32((load(like, address, k) - top) * LOG2_E)
+    return near_exponential32(load(like, address, k) - top)
 
 
 @inlined
@@ -152,7 +152,7 @@ def near_sum_ahead(address: Any, top: Any, n: int, ahead: int, like: Any) -> flo
         total = total + wide(near_exponentials32(address, k, top, like))
     if n % LANES:
         k, many = n - n % LANES, n % LANES
-        rest = near_power32((load_first(like, address, k, many) - top) * LOG2_E)
+        rest = near_exponential32(load_first(like, address, k, many) - top)
         total = total + wide(keep_first(rest, many, like.dtype.type(0)))
     mass: float = total_of(total)
     return mass
