@@ -4,10 +4,13 @@ Design
 ------
 A row of ten classes is shorter than a vector register, so here the *rows* lie along the vectors.
 A tile of rows is pooled flat, as one long run of cells; the pooled logits, a small part of what
-is read, are turned into columns (class after class, ``transposed``), whose maxima, exponentials
-and sums are then those of sixteen rows at once. Back among the cells, the gradient is a product
-with the flat residuals ``u (p − y)``, which sum to zero in float64 row by row, so that constants
-per row cancel. For the curvature the models' cells are turned into columns too, and centred.
+is read, are turned into columns (class after class, 16 rows at a time, in registers), whose
+maxima, exponentials and sums are then loops over classes. Back among the cells, the gradient is a
+product with the flat residuals ``u (p − y)``, which sum to zero in float64 row by row, so that
+constants per row cancel. For the curvature the models' cells are turned into columns too.
+
+Tiles are whole groups of 16 rows: the last one of a block is copied to where zeros follow. All
+sweeps ask for lines of the next tile meanwhile (:mod:`~opinionpool.kernels.sweeps`).
 
 Tiles that hold anything not finite, rows that some model left out and rows that are not
 adjacent in memory are left to ``rows``, which knows how.
@@ -19,22 +22,33 @@ from typing import Any
 
 import numpy as np
 
-from .jit import inlined, jit
-from .lanes import LANES, borrowed, keep, load, rounded, spread, start_of, store, wide
-from .moments import MOST_ADDED, add_products, collect, sums_of
-from .passes import highest
+from .columns import (
+    address_of,
+    centred,
+    exponentiate,
+    favourites,
+    filled,
+    less_outcomes,
+    outcomes,
+    probabilities,
+)
+from .gram import add_gram
+from .jit import jit
+from .lanes import LANES, borrowed, keep, load, rounded, start_of, store
+from .moments import collect, sums_of
 from .pooled_rows import apply_rows
-from .powers import exponential, logarithm
-from .reductions import larger_of, less_two, where_is
+from .powers import logarithm
 from .rows import sum_rows
 from .sweeps import add_two_means, emitted, pooled
 from .tiles import locate_rows, padded, scratch, scratch_rows
-from .transposed import to_columns, to_rows
+from .turned import filled_up, turn_back
 
 #: Cells of a tile: see ``tiles.TILE``.
 CELLS = 1024
 #: Rows of a tile at most, for K = 2.
 MOST_ROWS = 256
+#: Vectors of products that a lane adds up in the dtype of the cells: see ``moments``.
+MOST_ADDED = 256
 
 
 @jit
@@ -44,42 +58,28 @@ def rows_of_tile(K: int) -> int:
 
 
 @jit
-def exponentiate(
-    e: Any, tops: Any, mass: Any, best: Any, rows: int, K: int, stride: int, like: Any
-) -> None:
-    """Turn columns of logits into ``exp(z − top)``; set each row's top, its class and the sum."""
-    start = start_of(e)
-    for r in range(0, rows, LANES):
-        top = load(e, start, r)
-        for k in range(1, K):
-            top = larger_of(top, load(e, start, k * stride + r))
-        first, total = spread(e, 0.0), spread(e, 0.0)
-        for k in range(K - 1, -1, -1):
-            z = load(e, start, k * stride + r)
-            first = where_is(z, top, np.float64(k), first)
-            p = exponential(z - top, like.itemsize == 4)
-            store(e, k * stride + r, p)
-            total = total + p
-        store(tops, r, top)
-        store(best, r, first)
-        store(mass, r, total)
+def located(
+    at: Any,
+    to: Any,
+    base: Any,
+    step: Any,
+    low: int,
+    rows: int,
+    last: int,
+    zeros: Any,
+    copies: Any,
+    K: int,
+    like: Any,
+) -> int:
+    """Set the addresses of a tile's cells and of the next tile's; return its rows, filled up.
 
-
-@jit
-def scale_columns(out: Any, e: Any, factor: Any, rows: int, K: int, stride: int) -> None:
-    """Set columns ``out = factor e``, a factor for each row, in the dtype of ``out``."""
-    of_e, of_factor = start_of(e), start_of(factor)
-    for r in range(0, rows, LANES):
-        by = load(factor, of_factor, r)
-        for k in range(K):
-            store(out, k * stride + r, rounded(out, load(e, of_e, k * stride + r) * by))
-
-
-@jit
-def log_partition(tops: Any, mass: Any, rows: int) -> None:
-    """Turn maxima into log partition functions."""
-    for r in range(rows):
-        tops[r] += logarithm(mass[r])
+    The last tile is copied, whose rows may be too few and behind which nothing may be read.
+    """
+    locate_rows(to, base, step, min(low + rows, last - 1), zeros)
+    locate_rows(at, base, step, low, zeros)
+    if low + rows == last:
+        filled(at, copies, rows * K, like)
+    return (rows + LANES - 1) // LANES * LANES
 
 
 @jit
@@ -96,69 +96,44 @@ def apply_narrow(
     like: Any,
 ) -> None:
     """Do as :func:`~opinionpool.kernels.pooled_rows.apply_rows`, every model present."""
-    K, m = out.shape[1], len(base)
-    many, m4 = rows_of_tile(K), padded(m)
+    K, m = out.shape[1], padded(len(base))
+    many = rows_of_tile(K)
+    width = filled_up(K)
     owners = (
-        (scratch(many * K, v), scratch(many * K, v), scratch_rows(3, many, v), np.zeros(m4)),
-        (scratch(many * K, like), scratch(many * K, like), scratch(many * K, like)),
-        np.zeros((2, m4), np.uint64),
+        (scratch(many * K, v), scratch(many * width, v), scratch_rows(3, many, v), scratch(m, v)),
+        (scratch(many * K, like), scratch(many * width, like), scratch_rows(m, many * K, like)),
+        (np.zeros((3, m), np.uint64), out.reshape(out.size), scratch(many * K, like)),
     )
     z, e, of_rows = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
-    row_v, zeros = borrowed(owners[0][3]), borrowed(owners[1][0])
-    columns, cells, addresses = borrowed(owners[1][1]), borrowed(owners[1][2]), borrowed(owners[2])
-    tops, mass, best, at, to = of_rows[0], of_rows[1], of_rows[2], addresses[0], addresses[1]
+    row_v, cells, p = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
+    copies, addresses = borrowed(owners[1][2]), borrowed(owners[2][0])
+    flat, zeros, nobody = borrowed(owners[2][1]), borrowed(owners[2][2]), np.zeros((0, 0))
+    tops, mass, unused = of_rows[0], of_rows[1], of_rows[2]
+    at, to, once = addresses[0], addresses[1], addresses[2]
     base, step, like = borrowed(base), borrowed(step), borrowed(like)
-    flat, nobody = borrowed(out.reshape(out.size)), np.zeros((0, 0))
-    row_v[:m] = v
+    row_v[: len(v)] = v
     for low in range(first, last, many):
         rows = min(many, last - low)
-        locate_rows(at, base, step, low, zeros)
-        locate_rows(to, base, step, low + many, zeros)
-        pooled(z, at, to, row_v, rows * K, like)
-        _, check = highest(z, rows * K)
-        if check != 0:
+        full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
+        for a in range(m):
+            once[a] = to[a - a % 4]
+        pooled(z, at, once, row_v, full * K, like)
+        if favourites(e, z, tops, unused, unused, unused, full, K, to, 1, like) != 0:
             apply_rows(low, low + rows, base, step, v, nobody, out, log, past_caches, status, like)
             continue
         status[low : low + rows] = 0
-        to_columns(e, start_of(z), rows, K, many, z)
-        exponentiate(e, tops, mass, best, rows, K, many, like)
-        here = flat[low * K : (low + rows) * K]
-        if log:
-            log_partition(tops, mass, rows)
-            for r in range(rows):
-                for k in range(K):
-                    z[r * K + k] -= tops[r]
-            emitted(here, z, 1.0, 0.0, rows * K, past_caches, like)
-        else:
-            for r in range(rows):
-                mass[r] = 1.0 / mass[r]
-            scale_columns(columns, e, mass, rows, K, many)
-            to_rows(cells, columns, rows, K, many)
-            emitted(here, cells, 1.0, 0.0, rows * K, past_caches, like)
+        exponentiate(e, mass, tops, full, K, not log, to, 2, like)
+        for r in range(full):
+            tops[r] = tops[r] + logarithm(mass[r]) if log else 1.0 / mass[r]
+        for r in range(0, full, LANES):
+            begin = r * width
+            by = load(v, start_of(tops), r)
+            for k in range(begin, begin + LANES * K, LANES):
+                own = load(v, start_of(e), k)
+                store(p, k, rounded(like, own - by if log else own * by))
+            turn_back(like, address_of(cells, r * K), address_of(p, begin), K)
+        emitted(flat[low * K : (low + rows) * K], cells, 1.0, 0.0, rows * K, past_caches, like)
     keep(owners)
-
-
-@inlined
-def mean_of_rows(x: Any, p: Any, r: int, K: int, stride: int) -> Any:
-    """Return 16 rows' means ``Σ_k p x`` in float64."""
-    of_x, of_p, mean = start_of(x), start_of(p), spread(p, 0.0)
-    for k in range(K):
-        place = k * stride + r
-        mean = mean + load(p, of_p, place) * wide(load(x, of_x, place))
-    return mean
-
-
-@jit
-def centre(x: Any, p: Any, rows: int, K: int, stride: int) -> None:
-    """Subtract from columns x the means of their rows, as two numbers of the dtype of x."""
-    start = start_of(x)
-    for r in range(0, rows, LANES):
-        mean = mean_of_rows(x, p, r, K, stride)
-        high = rounded(x, mean)
-        low = rounded(x, mean - wide(high))
-        for k in range(K):
-            place = k * stride + r
-            store(x, place, less_two(load(x, start, place), high, low))
 
 
 @jit
@@ -180,109 +155,78 @@ def sum_narrow(
     curvature: Any,
 ) -> float:
     """Do as :func:`~opinionpool.kernels.rows.sum_rows`, every model present."""
-    m, many = len(base), rows_of_tile(K)
-    m4, size = padded(m), many * K
+    m, many = padded(len(base)), rows_of_tile(K)
+    width = filled_up(K)
+    bent = many if order == 2 else 0
     owners = (
-        (scratch(size, v), scratch(size, v), scratch(size, v), scratch(size, v)),
-        (scratch_rows(4, many, v), np.zeros(m4), np.zeros((2, m4), np.uint64)),
-        (scratch(size, like), scratch(size, like), scratch_rows(m4, size, like)),
-        (scratch(m4, like), scratch(sums_of(m4) * LANES, like), np.zeros(m4, np.uint64)),
+        (scratch(many * K, v), scratch(many * width, v), scratch_rows(6, many, v), scratch(m, v)),
+        (scratch(many * K, v), scratch(many * K, v), np.zeros((4, m), np.uint64)),
+        (scratch(many * K, like), scratch_rows(m, many * K, like), scratch(LANES * width, like)),
+        (scratch(bent * width, like), scratch(bent * width, like)),
+        (scratch_rows(m, bent * K, like), scratch(LANES * sums_of(m), like)),
     )
-    z, e = borrowed(owners[0][0]), borrowed(owners[0][1])
-    residual, to_best = borrowed(owners[0][2]), borrowed(owners[0][3])
-    of_rows, row_v, addresses = (
+    z, e, of_rows = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
+    row_v, residual, to_best = (
+        borrowed(owners[0][3]),
         borrowed(owners[1][0]),
         borrowed(owners[1][1]),
+    )
+    addresses, zeros, copies = (
         borrowed(owners[1][2]),
+        borrowed(owners[2][0]),
+        borrowed(owners[2][1]),
     )
-    zeros, weights, columns = borrowed(owners[2][0]), borrowed(owners[2][1]), borrowed(owners[2][2])
-    no_shift, sums, of_columns = (
-        borrowed(owners[3][0]),
-        borrowed(owners[3][1]),
-        borrowed(owners[3][2]),
-    )
-    tops, mass, best, z_y = of_rows[0], of_rows[1], of_rows[2], of_rows[3]
-    at, to = addresses[0], addresses[1]
+    columns, p, root = borrowed(owners[2][2]), borrowed(owners[3][0]), borrowed(owners[3][1])
+    c, sums, nobody = borrowed(owners[4][0]), borrowed(owners[4][1]), np.zeros((0, 0))
+    tops, mass, best = of_rows[0], of_rows[1], of_rows[2]
+    y, z_y, weight = of_rows[3], of_rows[4], of_rows[5]
+    at, to, once, of_c = addresses[0], addresses[1], addresses[2], addresses[3]
     base, step, classes, soft = borrowed(base), borrowed(step), borrowed(classes), borrowed(soft)
-    u, status, like, nobody = borrowed(u), borrowed(status), borrowed(like), np.zeros((0, 0))
+    u, status, like = borrowed(u), borrowed(status), borrowed(like)
     gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
-    row_v[:m] = v
-    for a in range(m4):
-        of_columns[a] = start_of(columns[a])
-    value, added = 0.0, 0
+    for a in range(m):
+        of_c[a] = start_of(c) + np.uint64(a * c.strides[0])
+    row_v[: len(v)] = v
+    added = 0
+    value = 0.0
     for low in range(first, last, many):
         rows = min(many, last - low)
-        locate_rows(at, base, step, low, zeros)
-        locate_rows(to, base, step, low + many, zeros)
-        pooled(z, at, to, row_v, rows * K, like)
-        _, check = highest(z, rows * K)
-        if check != 0:
+        full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
+        for a in range(m):
+            once[a] = to[a - a % 4]
+        outcomes(y, weight, classes, soft, u, low, rows, full)
+        pooled(z, at, once, row_v, full * K, like)
+        if favourites(e, z, tops, best, z_y, y, full, K, to, 1 if order < 2 else 0, like) != 0:
             value += sum_rows(
                 low, low + rows, base, step, v, nobody, classes, soft, u, K, order,
                 status, like, gradient, reach, curvature,
             )  # fmt: skip
             continue
         status[low : low + rows] = 0
-        to_columns(e, start_of(z), rows, K, many, z)
-        exponentiate(e, tops, mass, best, rows, K, many, like)
-        weight, happened = u[low : low + rows], classes[low : low + rows]
-        if soft.size:
-            for r in range(rows):
-                z_y[r] = 0.0
-                for k in range(K):
-                    z_y[r] += soft[low + r, k] * z[r * K + k]
-        else:
-            for r in range(rows):
-                z_y[r] = z[r * K + happened[r]]
-        for r in range(rows):
+        for r in range(rows if soft.size else 0):
+            z_y[r] = 0.0
+            for k in range(K):
+                z_y[r] += soft[low + r, k] * z[r * K + k]
+        exponentiate(e, mass, tops, full, K, order > 0, to, 2 + order, like)
+        for r in range(full):
             value += weight[r] * ((tops[r] - z_y[r]) + logarithm(mass[r]))
         if order == 0:
             continue
-        for r in range(rows):
+        for r in range(full):
             mass[r] = 1.0 / mass[r]
+        probabilities(e, p, root, mass, weight, full, K, order, like)
+        for r in range(0, full, LANES):
+            turn_back(v, address_of(residual, r * K), address_of(e, r * width), K)
+        less_outcomes(residual, to_best, best, weight, y, soft, low, rows, K)
+        add_two_means(gradient, reach, residual, to_best, at, to, full * K, like)
         if order == 2:
-            # Rows behind the last have no weight.
-            z_y[:] = 0.0
-            z_y[:rows] = weight
-        scale_columns(e, e, mass, rows, K, many)
-        to_rows(residual, e, rows, K, many)
-        against_outcomes(residual, to_best, best, soft[low:], happened, weight, rows, K)
-        add_two_means(gradient, reach, residual, to_best, at, to, rows * K, like)
-        if order == 1:
-            continue
-        for a in range(m):
-            to_columns(columns[a], at[a], rows, K, many, like)
-            centre(columns[a], e, rows, K, many)
-        scale_columns(weights, e, z_y, rows, K, many)
-        full = (rows + LANES - 1) // LANES * LANES
-        for k in range(0, size if full < many else 0, many):
-            weights[k + full : k + many] = 0
-        add_products(sums, weights, of_columns, no_shift, size, like)
-        added += (size + LANES - 1) // LANES
-        if added >= MOST_ADDED:
-            collect(curvature, sums, like)
-            added = 0
-    if added:
+            centred(c, at, to, p, root, columns, full, K, like)
+            add_gram(sums, of_c, full * K, like)
+            added += full * K // LANES
+            if added > MOST_ADDED - CELLS // LANES:
+                collect(curvature, sums, like)
+                added = 0
+    if added > 0:
         collect(curvature, sums, like)
     keep(owners)
     return value
-
-
-@jit
-def against_outcomes(
-    residual: Any, to_best: Any, best: Any, soft: Any, happened: Any, weight: Any, rows: int, K: int
-) -> None:
-    """Turn flat probabilities into ``u (p − y)``, and set ``u (k − y)`` for the best class k."""
-    to_best[: rows * K] = 0.0
-    for r in range(rows):
-        own, other, u = residual[r * K : (r + 1) * K], to_best[r * K : (r + 1) * K], weight[r]
-        for k in range(K):
-            own[k] *= u
-        if soft.size:
-            for k in range(K):
-                own[k] -= u * soft[r, k]
-                other[k] -= u * soft[r, k]
-        else:
-            own[happened[r]] -= u
-            other[happened[r]] -= u
-        other[int(best[r])] += u

@@ -1,0 +1,209 @@
+"""Passes over a tile of short rows, sixteen of them at a time: class after class.
+
+``z``, ``e`` and the like hold groups of 16 rows, of each group K columns of 16 cells, filled up
+to a multiple of four columns (:mod:`~opinionpool.kernels.turned`); ``begin`` is where a group
+begins. Other arrays have a number for each row. ``to`` are the addresses of the models' next
+tiles, asked for meanwhile: see :mod:`~opinionpool.kernels.sweeps`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .jit import carray, inlined, jit
+from .lanes import LANES, load, rounded, spread, start_of, store
+from .powers import exponential
+from .reductions import larger_of, total_of
+from .turned import apart, filled_up, root_of, turn, where_above, where_same
+from .vector import pointer, prefetch
+
+
+@inlined
+def address_of(x: Any, k: int) -> Any:
+    """Return the address of an item."""
+    return start_of(x) + np.uint64(k * x.itemsize)
+
+
+@inlined
+def fetch_of_fours(to: Any, first: int, last: int, offset: int) -> None:
+    """Ask for a line of some of every four models: those from ``first`` on, before ``last``."""
+    for a in range(0, len(to), 4):
+        for b in range(a + first, a + last):
+            prefetch(to[b] + np.uint64(offset))
+
+
+@jit
+def filled(at: Any, into: Any, n: int, like: Any) -> None:
+    """Copy n cells of every model to scratch memory, zeros behind, and point ``at`` there."""
+    for a in range(len(at)):
+        into[a] = 0
+        x = carray(pointer(at[a], like), n)
+        for k in range(n):
+            into[a, k] = x[k]
+        at[a] = start_of(into[a])
+
+
+@jit
+def favourites(
+    z: Any,
+    flat: Any,
+    tops: Any,
+    best: Any,
+    z_y: Any,
+    y: Any,
+    rows: int,
+    K: int,
+    to: Any,
+    ask: int,
+    like: Any,
+) -> float:
+    """Turn pooled logits into columns, find each row's maximum, and where; and its cell at y.
+
+    Returns 0 if all of them are finite, else NaN. ``best`` and ``y`` are classes as float64.
+    Of every four models the second is asked for if ``ask`` is 1.
+    """
+    check = spread(z, 0.0)
+    ys, width = start_of(y), LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        turn(z, address_of(z, begin), address_of(flat, r * K), K)
+        classes, at = load(y, ys, r), address_of(z, begin)
+        top = load(z, at, 0)
+        check = check + top * 0.0
+        favourite, own = spread(z, 0.0), top
+        for k in range(1, K):
+            here = load(z, at, LANES * k)
+            check = check + here * 0.0
+            favourite = where_above(here, top, np.float64(k), favourite)
+            top = larger_of(top, here)
+            own = where_same(classes, np.float64(k), here, own)
+            fetch_of_fours(to, 1, 1 + ask, (r * K + LANES * k) * like.itemsize)
+        store(tops, r, top)
+        store(best, r, favourite)
+        store(z_y, r, own)
+    found: float = total_of(check)
+    return found
+
+
+@jit
+def exponentiate(
+    e: Any, mass: Any, tops: Any, rows: int, K: int, keep: bool, to: Any, first: int, like: Any
+) -> None:
+    """Set the rows' sums of ``exp(z − top)``, and put these in place of z if they are to be kept.
+
+    Of every four models those from ``first`` on are asked for.
+    """
+    width = LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        at, top, total = address_of(e, begin), load(tops, start_of(tops), r), spread(e, 0.0)
+        for k in range(K):
+            own = exponential(load(e, at, LANES * k) - top, like.itemsize == 4)
+            total = total + own
+            if keep:
+                store(e, begin + LANES * k, own)
+            fetch_of_fours(to, first, 4, (r * K + LANES * k) * like.itemsize)
+        store(mass, r, total)
+
+
+@jit
+def outcomes(
+    y: Any, weight: Any, classes: Any, soft: Any, u: Any, low: int, rows: int, full: int
+) -> None:
+    """Copy a tile's row weights and classes, −1 where outcomes are soft; no weight behind."""
+    for r in range(rows):
+        weight[r], y[r] = u[low + r], -1.0 if soft.size else np.float64(classes[low + r])
+    for r in range(rows, full):
+        weight[r], y[r] = 0.0, -1.0
+
+
+@jit
+def less_outcomes(
+    residual: Any,
+    to_best: Any,
+    best: Any,
+    weight: Any,
+    y: Any,
+    soft: Any,
+    low: int,
+    rows: int,
+    K: int,
+) -> None:
+    """Take ``u y`` off ``u p``, and off ``u`` at each row's best class."""
+    to_best[: rows * K] = 0.0
+    for r in range(rows):
+        to_best[r * K + int(best[r])] += weight[r]
+        if soft.size:
+            for k in range(K):
+                own = weight[r] * soft[low + r, k]
+                residual[r * K + k] -= own
+                to_best[r * K + k] -= own
+        else:
+            residual[r * K + int(y[r])] -= weight[r]
+            to_best[r * K + int(y[r])] -= weight[r]
+
+
+@jit
+def probabilities(
+    e: Any, p: Any, root: Any, inverse: Any, weight: Any, rows: int, K: int, order: int, like: Any
+) -> None:
+    """Turn exponentials into ``u p``; with order 2 set p and √(u p) in the dtype of the cells."""
+    width = LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        at, by, u = (
+            address_of(e, begin),
+            load(e, start_of(inverse), r),
+            load(e, start_of(weight), r),
+        )
+        for k in range(0, LANES * K, LANES):
+            own = load(e, at, k) * by
+            store(e, begin + k, own * u)
+            if order == 2:
+                store(p, begin + k, rounded(like, own))
+                store(root, begin + k, root_of(rounded(like, own * u)))
+
+
+@inlined
+def mean_of(like: Any, weights: Any, at: Any, shift: Any, K: int) -> Any:
+    """Return ``Σ p (x − shift)`` of 16 rows: four classes at a time, none waiting for another."""
+    mean, whole = spread(like, like.dtype.type(0)), LANES * (K - K % 4)
+    for k in range(0, whole, 4 * LANES):
+        k1, k2, k3 = k + LANES, k + 2 * LANES, k + 3 * LANES
+        first = load(like, weights, k) * apart(load(like, at, k), shift)
+        second = load(like, weights, k1) * apart(load(like, at, k1), shift)
+        first = first + load(like, weights, k2) * apart(load(like, at, k2), shift)
+        second = second + load(like, weights, k3) * apart(load(like, at, k3), shift)
+        mean = mean + (first + second)
+    for k in range(whole, LANES * K, LANES):
+        mean = mean + load(like, weights, k) * apart(load(like, at, k), shift)
+    return mean
+
+
+@jit
+def centred(
+    c: Any, at: Any, to: Any, p: Any, root: Any, columns: Any, rows: int, K: int, like: Any
+) -> None:
+    """Set every model's ``(x − Σ p x) √(u p)``, groups of 16 rows after one another.
+
+    In the dtype of the cells. The mean of what is left of cells less their mean is taken off
+    too: it is what rounding did to a mean that was large beside the differences.
+    """
+    width, turned = LANES * filled_up(K), start_of(columns)
+    none = spread(like, like.dtype.type(0))
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        weights, roots = address_of(p, begin), address_of(root, begin)
+        for a in range(len(at)):
+            turn(like, turned, at[a] + np.uint64(r * K * like.itemsize), K)
+            if a % 4 == 1 or a % 4 == 3:
+                for k in range(0, LANES * K, 64 // like.itemsize):
+                    prefetch(to[a] + np.uint64((r * K + k) * like.itemsize))
+            mean = mean_of(like, weights, turned, none, K)
+            rest = mean_of(like, weights, turned, mean, K)
+            place = a * (c.strides[0] // c.itemsize) + r * K
+            for k in range(0, LANES * K, LANES):
+                own = apart(apart(load(like, turned, k), mean), rest)
+                store(c, place + k, own * load(like, roots, k))
