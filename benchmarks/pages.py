@@ -134,9 +134,10 @@ def fit_tables(races: list[Race]) -> list[str]:
                 if value is not None
             )
             gap = race["certificate"]["gap"]
+            numpy = times(race.get("to_numpy"))
             parts.append(
-                f"Certified gap {gap:.0e}; {times(race.get('to_numpy'))} times as long as NumPy adds "
-                f"the arrays up. Fastest general optimiser ÷ ours: {best}."
+                f"Certified gap {gap:.0e}; {numpy} times as long as NumPy adds the arrays up. "
+                f"Fastest general optimiser ÷ ours: {best}."
             )
     return parts
 

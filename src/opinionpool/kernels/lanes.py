@@ -251,25 +251,6 @@ def store(typingctx: Any, array: Any, k: Any, x: Any) -> Any:
 
 
 @intrinsic
-def store_first(typingctx: Any, array: Any, k: Any, x: Any, n: Any) -> Any:
-    """Set ``array[k:k + n]`` to the first n lanes."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        held, k, x, n = args
-        start = context.make_array(array)(context, builder, value=held).data
-        place = builder.bitcast(builder.gep(start, [k]), x.type.as_pointer())
-        mask, size = first_lanes(context, builder, n), array.dtype.bitwidth
-        number = ir.IntType(32)
-        of = ir.FunctionType(ir.VoidType(), [x.type, place.type, number, mask.type])
-        name = f"llvm.masked.store.v{LANES}f{size}.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
-        builder.call(function, [x, place, number(size // 8), mask])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, x, types.int64), codegen
-
-
-@intrinsic
 def stream(typingctx: Any, address: Any, x: Any) -> Any:
     """Write lanes to an address that is a multiple of 64, past the caches."""
 

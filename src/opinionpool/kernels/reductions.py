@@ -26,18 +26,6 @@ def where_equal(typingctx: Any, x: Any, value: Any) -> Any:
 
 
 @intrinsic
-def where_is(typingctx: Any, x: Any, y: Any, value: Any, other: Any) -> Any:
-    """Return a value in the lanes in which x and y are equal, ``other`` elsewhere."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x, y, value, other = args
-        same = builder.fcmp_ordered("==", x, y)
-        return builder.select(same, spread_over(builder, value, other.type), other)
-
-    return other(x, y, other.dtype, other), codegen
-
-
-@intrinsic
 def keep_first(typingctx: Any, x: Any, n: Any, other: Any) -> Any:
     """Return the first n lanes of x, and ``other`` in those behind them."""
 
@@ -88,21 +76,6 @@ def lowest_of(typingctx: Any, x: Any) -> Any:
         return _reduced(builder, args[0], "fmin", (), ("nnan", "nsz"))
 
     return x.dtype(x), codegen
-
-
-@intrinsic
-def less_two(typingctx: Any, x: Any, high: Any, low: Any) -> Any:
-    """Return ``(x − high) − low`` in that order: a float64 taken from a float32 without loss.
-
-    Where x is near ``high`` the first difference is exact (Sterbenz), else relatively small.
-    """
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x, high, low = args
-        exact = ("nsz",)  # without a flag numba would put in those of the function
-        return builder.fsub(builder.fsub(x, high, flags=exact), low, flags=exact)
-
-    return x(x, x, x), codegen
 
 
 @intrinsic

@@ -1,6 +1,6 @@
 """Compiled kernel of the survey for few classes: sixteen rows at a time.
 
-Rows are turned into columns, sixteen rows to a vector (``transposed``): maxima, exponentials and
+Rows are turned into columns, sixteen rows to a vector (``turned``): maxima, exponentials and
 their sums are then those of every row, whatever constants the rows have. A tile that holds anything
 not finite is left to :mod:`~opinionpool.kernels.survey_rows`, which takes its rows apart.
 """
@@ -18,48 +18,57 @@ from .powers import exponential, logarithm, near_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .survey_rows import NEAR32, at_soft, fetch, survey_rows, word_sums
 from .tiles import scratch
-from .transposed import to_columns
+from .turned import filled_up, turn
 from .vector import pointer
 
 
 @inlined
-def extremes_of_rows(columns: Any, r: int, K: int, stride: int) -> Any:
+def extremes_of_rows(columns: Any, K: int) -> Any:
     """Return 16 rows' largest and smallest cells, and lanes that are 0 if all cells are finite."""
     start = start_of(columns)
-    top = bottom = load(columns, start, r)
+    top = bottom = load(columns, start, 0)
     check = top * columns.dtype.type(0)
     for k in range(1, K):
-        x = load(columns, start, k * stride + r)
+        x = load(columns, start, k * LANES)
         top, bottom = larger_of(top, x), smaller_of(bottom, x)
         check = check + x * columns.dtype.type(0)
     return top, bottom, check
 
 
 @inlined
-def near_masses(columns: Any, r: int, K: int, stride: int, top: Any) -> Any:
+def near_masses(columns: Any, K: int, top: Any) -> Any:
     """Return 16 rows' ``Σ_k exp(x_k − top)`` of float32 cells in ``NEAR32`` of their tops.
 
     Each is good to 1e-7; two at a time are added in float32.
     """
     start, total = start_of(columns), wide(top * columns.dtype.type(0))
     for k in range(0, K - 1, 2):
-        a = near_exponential32(load(columns, start, k * stride + r) - top)
-        b = near_exponential32(load(columns, start, (k + 1) * stride + r) - top)
+        a = near_exponential32(load(columns, start, k * LANES) - top)
+        b = near_exponential32(load(columns, start, (k + 1) * LANES) - top)
         total = total + wide(a + b)
     if K % 2:
-        a = near_exponential32(load(columns, start, (K - 1) * stride + r) - top)
+        a = near_exponential32(load(columns, start, (K - 1) * LANES) - top)
         total = total + wide(a)
     return total
 
 
 @inlined
-def masses(columns: Any, r: int, K: int, stride: int, top: Any) -> Any:
+def masses(columns: Any, K: int, top: Any) -> Any:
     """Return 16 rows' ``Σ_k exp(x_k − top)`` in float64."""
     start, high, total = start_of(columns), wide(top), wide(top * columns.dtype.type(0))
     for k in range(K):
-        x = wide(load(columns, start, k * stride + r))
+        x = wide(load(columns, start, k * LANES))
         total = total + exponential(x - high, columns.itemsize == 4)
     return total
+
+
+@jit
+def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
+    """Copy rows, and the last one until they are a multiple of 16; cells behind may be read."""
+    x = carray(pointer(at, like), rows * K)
+    for r in range((rows + LANES - 1) // LANES * LANES):
+        for k in range(K):
+            out[r * K + k] = x[min(r, rows - 1) * K + k]
 
 
 @jit
@@ -82,8 +91,12 @@ def survey_narrow(
 ) -> None:
     """Do as :func:`~opinionpool.kernels.survey_rows.survey_rows`, of rows without gaps."""
     words_of_cell, many = like.itemsize // 4, rows_of_tile(K)
-    owners = (scratch(many * K, like), scratch(many, log_z), scratch(many, log_z))
-    columns, mass, tops = borrowed(owners[0]), borrowed(owners[1]), borrowed(owners[2])
+    owners = (
+        (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
+        (scratch(many, log_z), scratch(many, log_z)),
+    )
+    columns, copies = borrowed(owners[0][0]), borrowed(owners[0][1])
+    mass, tops = borrowed(owners[1][0]), borrowed(owners[1][1])
     classes, soft, status, like = (
         borrowed(classes),
         borrowed(soft),
@@ -98,10 +111,13 @@ def survey_narrow(
     for begin in range(first, last, many):
         rows = min(many, last - begin)
         at = base + np.uint64(begin * step)
-        to_columns(columns, at, rows, K, many, like)
+        if begin + rows == last:
+            repeated(copies, at, rows, K, like)
+            at = start_of(copies)
         fault = False
         for r in range(0, rows, LANES):
-            top, bottom, check = extremes_of_rows(columns, r, K, many)
+            turn(like, start_of(columns), at + np.uint64(r * K * like.itemsize), K)
+            top, bottom, check = extremes_of_rows(columns, K)
             if total_of(check) != 0:
                 fault = True
                 break
@@ -111,9 +127,9 @@ def survey_narrow(
             # Not spread over the tile: the next one is asked for a group of rows at a time.
             fetch(at + np.uint64((many + r) * step), LANES * K * like.itemsize)
             if like.itemsize == 4 and highest_of(far) < NEAR32:
-                store(mass, r, near_masses(columns, r, K, many, top))
+                store(mass, r, near_masses(columns, K, top))
             else:
-                store(mass, r, masses(columns, r, K, many, top))
+                store(mass, r, masses(columns, K, top))
             store(tops, r, wide(top))
         if fault:
             survey_rows(
