@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 #: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
 
 LARGE = WORTHWHILE
+#: Rows whose losses are summed at a time.
+_PART = 1 << 20
 _NOBODY = np.zeros(0, dtype=bool)
 
 
@@ -144,8 +146,10 @@ def _mean_loss(at_outcome: Array, here: NDArray[np.bool_], found: Targets) -> fl
     if not here.all():
         at, u = at[here], u[here]
     total = float(u.sum())
-    # A sum of products: a BLAS of several threads would wait for its own on a busy machine.
-    return -float((u * at).sum()) / total if total else float(np.nan)
+    # Sums of products: a BLAS of several threads would wait for its own on a busy machine. By
+    # parts: the products of all rows would be as large as the losses.
+    parts = (slice(a, a + _PART) for a in range(0, len(u), _PART))
+    return -sum(float((u[p] * at[p]).sum()) for p in parts) / total if total else float(np.nan)
 
 
 def _on_all_rows(found: Targets, n: int, k: int) -> Outcomes:
