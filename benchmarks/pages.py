@@ -196,6 +196,7 @@ def stream_tables(races: list[Race]) -> list[str]:
                     f"{row['peak'] / 1e6:,.0f} MB" if done else "",
                 ]
             )
+    # The least for apply is a scan and a write.
     header = ("files", "budget", "job", "time", "passes", "÷ (passes × scan)", "peak memory")
     return [table(header, lines)]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .machine import peak_memory
 from .race import NotHereError
-from .stream_data import scan
+from .stream_data import scan, write_alone
 
 
 def main() -> None:
@@ -25,10 +25,11 @@ def main() -> None:
     paths = {f"m{i}": folder / f"m{i}.parquet" for i in range(models)}
     jobs: dict[str, Callable[[], dict[str, Any]]] = {
         "scan": lambda: {"rows": scan(list(paths.values()))},
+        "write": lambda: written(folder, paths["m0"]),
         "fit": lambda: fitting(folder, paths, budget, threads),
         "apply": lambda: applying(folder, paths, budget),
     }
-    if job != "scan":
+    if job not in ("scan", "write"):
         import opinionpool  # noqa: F401  # its import is another benchmark's
     before = peak_memory()
     began = time.perf_counter()
@@ -38,6 +39,15 @@ def main() -> None:
         found = {"note": str(reason)}
     seconds = time.perf_counter() - began
     print(json.dumps({"seconds": seconds, "before": before, "peak": peak_memory(), **found}))
+
+
+def written(folder: Path, like: Path) -> dict[str, Any]:
+    """Write a table like that of one model."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(like)
+    out = folder / "written.parquet"
+    return {"written": write_alone(out, metadata.num_rows, metadata.num_columns - 1)}
 
 
 def fitting(folder: Path, paths: dict[str, Path], budget: int, threads: int) -> dict[str, Any]:

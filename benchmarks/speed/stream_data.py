@@ -12,6 +12,8 @@ from .data import DIFFICULTY, SHARED, largest_of
 
 #: Bytes of a row group, and of one model's numbers that are in memory while writing.
 GROUP_BYTES = 1 << 25
+#: Cells of a row group of a result.
+WRITTEN_CELLS = 1 << 22
 #: Rows of a batch of a scan, pyarrow's own choice.
 BATCH = 1 << 16
 
@@ -58,6 +60,27 @@ def write(folder: Path, models: int, n: int, k: int, seed: int = 0) -> list[Path
     table = pa.table({"id": np.concatenate(ids), "label": np.concatenate(labels)})
     pq.write_table(table, folder / "labels.parquet")
     return paths
+
+
+def write_alone(path: Path, n: int, k: int) -> int:
+    """Write as much as a pool's result with the writer alone; return how many bytes there are.
+
+    The same columns (``id``, K float32 in [0, 1]), of the same rows over and over, with the options
+    that opinionpool writes with.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    step = max(1, WRITTEN_CELLS // k)
+    rng = np.random.default_rng(0)
+    columns = list(rng.random((k, min(step, n)), dtype=np.float32))
+    schema = pa.schema([("id", pa.int64()), *((f"c{i}", pa.float32()) for i in range(k))])
+    with pq.ParquetWriter(path, schema, use_dictionary=False) as writer:
+        for first in range(0, n, step):
+            ids = np.arange(first, min(n, first + step))
+            own = [pa.array(column[: len(ids)]) for column in columns]
+            writer.write_table(pa.table([pa.array(ids), *own], schema=schema))
+    return path.stat().st_size
 
 
 def scan(paths: Sequence[Path]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, OutputError
-from .io import STREAMED, PartsWriter, check_writable, writing
+from .io import STREAMED, PartsWriter, behind, check_writable, writing
 from .pool import Pool, load
 from .pool_file import document
 from .pool_pieces import pieces
@@ -137,16 +137,17 @@ def _write_file(
     waiting = [next(blocks)]
     dtypes = {name: column.dtype for name, column in waiting[0].items()}
     most = max(1, PART_CELLS // len(dtypes))
-    with writing(path, dtypes, given.n_rows) as out:
+    # Encoding and writing take about as long as reading and pooling: they are done meanwhile.
+    with writing(path, dtypes, given.n_rows) as out, behind() as later:
         for columns in blocks:
             if progress is not None:
                 progress(touched["rows"], given.n_rows)
             # Few large groups of rows: a small one costs as much for every column.
             if sum(_rows(w) for w in waiting) >= most:
-                out.append(_joined(waiting))
+                later(out.append, _joined(waiting))
                 waiting = []
             waiting.append(columns)
-        out.append(_joined(waiting))
+        later(out.append, _joined(waiting))
     if progress is not None:
         progress(given.n_rows, given.n_rows)
     return touched
@@ -172,21 +173,23 @@ def _write_parts(
     touched: Counter[str] = Counter()
     missing = parts.missing()
     kept = given.n_rows - sum(parts.rows(i).stop - parts.rows(i).start for i in missing)
-    for run in _runs(missing):
-        # A run of parts is read in one go; the blocks are those of the budget.
-        waiting: list[dict[str, NDArray[Any]]] = []
-        first, last = parts.rows(run[0]).start, parts.rows(run[-1]).stop
-        part, have = run[0], 0
-        for columns in _columns(pool, given, first, last, quantiles, threads, touched):
-            waiting.append(columns)
-            have += _rows(columns)
-            while part <= run[-1] and have >= (size := _length(parts, part)):
-                joined = _joined(waiting)
-                parts.write(part, {name: column[:size] for name, column in joined.items()})
-                waiting = [{name: column[size:] for name, column in joined.items()}]
-                part, have = part + 1, have - size
-            if progress is not None:
-                progress(kept + touched["rows"], given.n_rows)
+    with behind() as later:
+        for run in _runs(missing):
+            # A run of parts is read in one go; the blocks are those of the budget.
+            waiting: list[dict[str, NDArray[Any]]] = []
+            first, last = parts.rows(run[0]).start, parts.rows(run[-1]).stop
+            part, have = run[0], 0
+            for columns in _columns(pool, given, first, last, quantiles, threads, touched):
+                waiting.append(columns)
+                have += _rows(columns)
+                while part <= run[-1] and have >= (size := _length(parts, part)):
+                    joined = _joined(waiting)
+                    own = {name: column[:size] for name, column in joined.items()}
+                    later(parts.write, part, own)
+                    waiting = [{name: column[size:] for name, column in joined.items()}]
+                    part, have = part + 1, have - size
+                if progress is not None:
+                    progress(kept + touched["rows"], given.n_rows)
     return touched
 
 

@@ -102,6 +102,14 @@ def test_files_are_joined(step, first):
     assert [part.under_way for part in parts] == [0, 0, 0, 0]
 
 
+def test_blocks_within_a_piece_are_not_copied():
+    whole = np.arange(20.0).reshape(10, 2)
+    blocks = list(cut(iter([whole[:7], whole[7:]]), [2, 4, 3, 1], "a.x"))
+    assert np.array_equal(np.concatenate(blocks), whole)
+    assert [np.shares_memory(block, whole) for block in blocks] == [True, True, False, True]
+    assert all(block.flags.c_contiguous for block in blocks)
+
+
 def test_pieces_of_the_right_length_are_not_copied():
     pieces = [np.ones((3, 2)), np.ones((2, 2)), np.ones((1, 2)), np.ones((3, 2))]
     blocks = list(cut(iter(pieces), [3, 3, 3], "a.x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Content, Format
+from .behind import behind
 from .files import check_writable, is_path, read, write
 from .formats import SUFFIXES
 from .frames import frame_like, is_frame, sheet_of_frame
@@ -15,6 +16,7 @@ __all__ = [
     "Content",
     "Format",
     "PartsWriter",
+    "behind",
     "check_writable",
     "frame_like",
     "is_frame",

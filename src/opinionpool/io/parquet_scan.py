@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..predictions.buffers import Buffers
 from ..predictions.lazy import Block, Blocks, LazyValues
 from ..predictions.pieces import cut, lengths
 from ..predictions.version import Version
@@ -76,9 +77,10 @@ class ParquetValues(LazyValues):
     def scan(self, step: int, first: int = 0) -> Blocks:
         """Yield blocks of rows."""
         self._version.check(self._path)
-        pieces = self._pieces(step, first)
+        buffers = Buffers()
+        pieces = self._pieces(step, first, buffers)
         try:
-            yield from cut(pieces, lengths(len(self) - first, step), self.where)
+            yield from cut(pieces, lengths(len(self) - first, step), self.where, buffers)
         finally:
             pieces.close()
 
@@ -86,7 +88,7 @@ class ParquetValues(LazyValues):
         """Bytes that a column in flight holds: page, dictionary, buffer, and two of a batch."""
         return 2 * min(self._packed, _PAGE) + _BUFFER + 2 * step * self.dtype.itemsize
 
-    def _pieces(self, step: int, first: int) -> Blocks:
+    def _pieces(self, step: int, first: int, buffers: Buffers) -> Blocks:
         k, each = self.shape[1], self._column(step)
         start = 0
         while start < len(self._groups) and first >= self._groups[start]:
@@ -99,14 +101,18 @@ class ParquetValues(LazyValues):
             if k * each <= self._limit:
                 yield from _dropped(self._batches(file, groups, 0, k, step), first)
                 return
-            portion = max(1, min(_PORTION, self._limit // 4 // each))
             done = 0
             for band in self._bands(groups):
+                # A portion is narrow: all of a row group at a time costs fewer starts per column.
+                tall = max(step, max(self._groups[i] for i in band))
+                if _PORTION * self._column(tall) > self._limit // 4:
+                    tall = step
+                portion = max(1, min(_PORTION, self._limit // 4 // self._column(tall)))
                 n = sum(self._groups[i] for i in band) - first
                 # Cut where the caller's blocks are, most of which are then never copied.
                 rest = min(n, step - done % step)
                 sizes = [rest, *lengths(n - rest, step)]
-                yield from self._band(file, band, first, sizes, portion)
+                yield from self._band(file, band, first, sizes, (portion, tall), buffers)
                 done, first = done + n, 0
 
     def _bands(self, groups: Sequence[int]) -> Iterator[list[int]]:
@@ -131,20 +137,22 @@ class ParquetValues(LazyValues):
         band: list[int],
         skip: int,
         sizes: list[int],
-        portion: int,
+        tile: tuple[int, int],
+        buffers: Buffers,
     ) -> Blocks:
-        k = self.shape[1]
+        k, (portion, tall) = self.shape[1], tile
         staged: InMemory | OnDisk
         if sum(sizes) * k * self.dtype.itemsize <= self._limit // 2:
-            staged = InMemory(sizes, k, self.dtype)
+            staged = InMemory(sizes, k, self.dtype, buffers)
         else:
             staged = OnDisk(sizes, k, self.dtype, self.where)
         with staged:
             for column in range(0, k, portion):
-                batches = self._batches(file, band, column, column + portion, max(sizes))
+                batches = self._batches(file, band, column, column + portion, tall)
                 tiles = cut(_dropped(batches, skip), sizes, self.where)
-                for number, tile in enumerate(tiles):
-                    staged.put(number, column, tile)
+                for number, own in enumerate(tiles):
+                    staged.put(number, column, own)
+                    del own
             for number in range(len(sizes)):
                 yield staged.take(number)
 

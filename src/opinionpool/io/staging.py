@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..predictions.buffers import Buffers
 from ..predictions.lazy import Block
 from ..predictions.scratch import empty, fill, scratch_file, writing_scratch
 
@@ -16,8 +17,10 @@ from ..predictions.scratch import empty, fill, scratch_file, writing_scratch
 class InMemory:
     """Blocks of the given lengths; the first to be taken is the first to be forgotten."""
 
-    def __init__(self, lengths: Sequence[int], k: int, dtype: np.dtype[Any]) -> None:
-        self._blocks: list[Block | None] = [np.empty((length, k), dtype) for length in lengths]
+    def __init__(
+        self, lengths: Sequence[int], k: int, dtype: np.dtype[Any], buffers: Buffers
+    ) -> None:
+        self._blocks: list[Block | None] = [buffers.take((n, k), dtype) for n in lengths]
 
     def __enter__(self) -> Self:
         return self

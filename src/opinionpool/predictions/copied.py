@@ -9,6 +9,7 @@ from weakref import finalize
 import numpy as np
 
 from ..errors import OutputError
+from .buffers import Buffers
 from .lazy import Block, Blocks, LazyValues
 from .scratch import empty, fill, scratch_file, writing_scratch
 
@@ -34,9 +35,10 @@ class ScratchRows(LazyValues):
         self._lock = Lock()  # scans share the file and its position
         self.close = finalize(self, self._stream.close)
 
-    def read_raw(self, first: int, last: int) -> Block:
+    def read_raw(self, first: int, last: int, buffers: Buffers | None = None) -> Block:
         """Read rows as they lie in the file."""
-        rows = np.empty((last - first, self.shape[1]), self.dtype)
+        shape = (last - first, self.shape[1])
+        rows = np.empty(shape, self.dtype) if buffers is None else buffers.take(shape, self.dtype)
         with self._lock:
             self._stream.seek(first * self._row)
             fill(self._stream, rows, self._what)
@@ -44,8 +46,9 @@ class ScratchRows(LazyValues):
 
     def scan(self, step: int, first: int = 0) -> Blocks:
         """Yield blocks of rows."""
+        buffers = Buffers()
         for a in range(first, len(self), step):
-            yield self.read_raw(a, min(a + step, len(self)))
+            yield self.read_raw(a, min(a + step, len(self)), buffers)
 
 
 class Copied(ScratchRows):
@@ -66,6 +69,16 @@ class Copied(ScratchRows):
         """Write the next rows."""
         with writing_scratch(self._what):
             empty(self._stream, np.ascontiguousarray(block, self.dtype))
+
+    def filling(self, blocks: Blocks) -> Blocks:
+        """Write blocks that pass by: all rows there are, in order."""
+        try:
+            for block in blocks:
+                self.append(block)
+                yield block
+                del block
+        finally:
+            blocks.close()
 
 
 def copy_of(values: LazyValues) -> Copied | None:

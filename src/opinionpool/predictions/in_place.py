@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 #: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
 
 LARGE = WORTHWHILE
+#: Rows whose losses are summed at a time.
+_PART = 1 << 20
 _NOBODY = np.zeros(0, dtype=bool)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 import numpy as np
 
 from ..errors import FileError
+from .buffers import Buffers
 from .lazy import Block, Blocks, LazyValues
 
 
@@ -16,15 +17,19 @@ def lengths(n_rows: int, step: int) -> Iterator[int]:
         yield min(step, n_rows - first)
 
 
-def cut(pieces: Iterable[Block], wanted: Iterable[int], where: str) -> Generator[Block, None, None]:
-    """Yield blocks of the wanted lengths; pieces that have them already are not copied.
+def cut(
+    pieces: Iterable[Block], wanted: Iterable[int], where: str, buffers: Buffers | None = None
+) -> Generator[Block, None, None]:
+    """Yield blocks of the wanted lengths; what a piece holds whole is not copied.
+
+    Blocks of several pieces are made in ``buffers``.
 
     Raises
     ------
     FileError
         The pieces hold fewer or more rows in total than are wanted.
     """
-    ask = iter(wanted)
+    ask, buffers = iter(wanted), Buffers() if buffers is None else buffers
     length, have = next(ask, 0), 0
     block: Block | None = None
     for piece in pieces:
@@ -32,18 +37,19 @@ def cut(pieces: Iterable[Block], wanted: Iterable[int], where: str) -> Generator
         while at < len(piece):
             if not length:
                 raise FileError(f"{where} is damaged: found more rows than it says it has")
-            if block is None and at == 0 and len(piece) == length:
-                yield piece
-                at, length = length, next(ask, 0)
+            if block is None and len(piece) - at >= length:
+                yield piece if len(piece) == length else piece[at : at + length]
+                at, length = at + length, next(ask, 0)
                 continue
             if block is None:
-                block, have = np.empty((length, piece.shape[1]), piece.dtype), 0
+                block, have = buffers.take((length, piece.shape[1]), piece.dtype), 0
             take = min(length - have, len(piece) - at)
             block[have : have + take] = piece[at : at + take]
             at, have = at + take, have + take
             if have == length:
-                yield block
-                block, length = None, next(ask, 0)
+                ready, block, length = block, None, next(ask, 0)
+                yield ready
+                del ready
         del piece
     if length:
         raise FileError(f"{where} is damaged: found fewer rows than it says it has")

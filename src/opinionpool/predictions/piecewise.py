@@ -165,6 +165,7 @@ def _scan(
         if copy is not None:
             for block in ahead(some.within(buffers).scan(max(step, _CELLS // some.shape[1]))):
                 copy.append(block)
+                del block
             some = copy
         yield from some.scan(step)
         return

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError
+from .buffers import Buffers
 from .lazy import Block, Blocks, LazyValues
 from .scratch import fill
 from .version import Version
@@ -55,23 +56,24 @@ class RawValues(LazyValues):
     def scan(self, step: int, first: int = 0) -> Blocks:
         """Yield blocks of rows as native floats."""
         self._version.check(self._path)
+        buffers = Buffers()
         try:
             with open(self._path, "rb", buffering=0) as stream:
                 for a in range(first, len(self), step):
-                    yield self._block(stream, a, min(a + step, len(self)))
+                    yield self._block(stream, a, min(a + step, len(self)), buffers)
         except OSError as error:
             raise FileError(f"cannot read {self._path}: {error.strerror or error}") from error
 
-    def _block(self, stream: FileIO, first: int, last: int) -> Block:
+    def _block(self, stream: FileIO, first: int, last: int, buffers: Buffers) -> Block:
         n, k = self.shape
         size = self._raw.itemsize
         if self._by_columns:
-            columns = np.empty((k, last - first), self._raw)
+            columns = buffers.take((k, last - first), self._raw)
             for j in range(k):
                 stream.seek(self._start + (j * n + first) * size)
                 fill(stream, columns[j], self.where)
             return np.ascontiguousarray(columns.T, self.dtype)
-        rows = np.empty((last - first, k), self._raw)
+        rows = buffers.take((last - first, k), self._raw)
         stream.seek(self._start + first * k * size)
         fill(stream, rows, self.where)
         return rows.astype(self.dtype, copy=False)

@@ -130,9 +130,7 @@ class _Numbers:
         if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
             # The only file that is being read may use the buffers of all.
             table = replace(table, values=values.within(budget // 2))
-        for first, cells in _blocks(table, budget):
-            if self.copy is not None:
-                self.copy.append(cells)
+        for first, cells in _blocks(table, budget, self.copy):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -271,18 +269,26 @@ def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sum
     return found
 
 
-def _blocks(table: Table, budget: int | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield the first row and the cells of consecutive blocks; arrays in memory are one."""
+def _blocks(
+    table: Table, budget: int | None = None, copy: Copied | None = None
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the first row and the cells of consecutive blocks; arrays in memory are one.
+
+    What is read is written to the ``copy`` by a thread of its own.
+    """
     values = table.values
     if not isinstance(values, LazyValues):
         yield 0, values
         return
-    # Three blocks are under way, in a quarter of the budget.
+    # Three blocks are under way, five with a copy, in a quarter of the budget.
     cells_at_once = BLOCK_CELLS
     if budget is not None:
-        cells_at_once = min(cells_at_once, budget // 4 // 3 // values.dtype.itemsize)
+        cells_at_once = min(cells_at_once, budget // 4 // 5 // values.dtype.itemsize)
     step = max(1, cells_at_once // values.shape[1])
+    blocks = values.scan(step)
+    if copy is not None:
+        blocks = copy.filling(ahead(blocks))
     first = 0
-    for cells in ahead(values.scan(step)):
+    for cells in ahead(blocks):
         yield first, cells
         first += len(cells)
