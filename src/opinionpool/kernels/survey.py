@@ -210,7 +210,7 @@ class _Compiled(_Plain):
         kernel(
             *(0, last - first, base[0], step[0], k, self.classes[here], self.soft[here]),
             *(log_z, at_outcome, status, self.checksum),
-            *(self.rows.like, np.empty(0, np.uint32), extent, sums),
+            *(self.rows.like, extent, sums),
         )
         words, weighted, zeros = (int(own) for own in sums)
         place = (self.first_row + first) * k * (self.rows.like.itemsize // 4)

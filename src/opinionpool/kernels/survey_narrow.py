@@ -85,7 +85,6 @@ def survey_narrow(
     status: Any,
     checksum: bool,
     like: Any,
-    like_words: Any,
     extent: Any,
     sums: Any,
 ) -> None:
@@ -104,7 +103,7 @@ def survey_narrow(
         borrowed(like),
     )
     log_z, at_outcome = borrowed(log_z), borrowed(at_outcome)
-    extent, sums, like_words = borrowed(extent), borrowed(sums), borrowed(like_words)
+    extent, sums = borrowed(extent), borrowed(sums)
     # Of all rows so far, lane by lane.
     high = spread(like, like.dtype.type(-np.inf))
     low, widest = spread(like, like.dtype.type(np.inf)), spread(log_z, 0.0)
@@ -134,7 +133,7 @@ def survey_narrow(
         if fault:
             survey_rows(
                 begin, begin + rows, base, step, K, classes, soft, log_z, at_outcome, status,
-                checksum, like, like_words, extent, sums,
+                checksum, like, extent, sums,
             )  # fmt: skip
             continue
         if checksum:

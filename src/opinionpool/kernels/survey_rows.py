@@ -182,7 +182,6 @@ def survey_rows(
     status: Any,
     checksum: bool,
     like: Any,
-    like_words: Any,
     extent: Any,
     sums: Any,
 ) -> None:
@@ -204,7 +203,7 @@ def survey_rows(
         borrowed(log_z),
         borrowed(at_outcome),
     )
-    like_words, extent, sums = borrowed(like_words), borrowed(extent), borrowed(sums)
+    extent, sums = borrowed(extent), borrowed(sums)
     for n in range(first, last):
         at = base + np.uint64(n * step)
         x = carray(pointer(at, like), K)

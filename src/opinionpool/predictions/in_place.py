@@ -29,8 +29,7 @@ Array = NDArray[np.float64]
 #: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
 
 LARGE = WORTHWHILE
-#: Rows whose losses are summed at a time.
-_PART = 1 << 20
+#: Who answered, of a model whose answer is noted elsewhere.
 _NOBODY = np.zeros(0, dtype=bool)
 
 
