@@ -42,16 +42,26 @@ def main(target, reference, again, n):
     took = run(reference)
     whole = snapshot(reference)
     rng, left = random.Random(0), []
-    for _ in range(n):
+    # Half of the kills are spread over the time of the first run, early moments more often: it
+    # may have taken long for once, or warmed up what the others find warm. The others come
+    # between the last moment at which nothing was done yet and the first at which all was.
+    early, late = 0.0, took
+    for i in range(n):
         if again:  # the next run finds what stood there before all of them
             target.write_text("old")
         elif snapshot(target) == whole:
             shutil.rmtree(target)
-        # Early moments more often: under load the first run may have taken long for once, or it
-        # warmed up what the others find warm. Runs that end before they are killed say so.
-        run(target, took * rng.random() ** 2)
+        before = snapshot(target)
+        between = early + (late - early) * rng.random()
+        limit = between if i % 2 else took * rng.random() ** 2
+        run(target, limit)
         left.append(snapshot(target))
-        took *= 0.8 if left[-1] == whole else 1.1
+        if left[-1] == whole:
+            late = min(late, limit)
+        elif left[-1] == before:
+            early = max(early, limit)
+        if late < 1.02 * early:  # what was true then is not now
+            early, late = early / 2, 2 * late
     run(target)
     print(json.dumps({"whole": whole, "left": left, "end": snapshot(target)}))
 """
