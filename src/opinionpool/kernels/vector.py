@@ -40,27 +40,16 @@ def cell(typingctx: Any, like: Any, address: Any, k: Any) -> Any:
     return dtype(like, types.uint64, types.int64), codegen
 
 
-def _extreme(name: str, a: Any, b: Any) -> Any:
-    """Return one of LLVM's functions of two reals of one dtype, neither of them NaN."""
-    real = a if a == b else types.float64
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function = intrinsic_of(builder, name, args[0].type, 2)
-        return builder.call(function, args, fastmath=("nnan", "nsz"))
-
-    return real(real, real), codegen
-
-
 @intrinsic
 def larger(typingctx: Any, a: Any, b: Any) -> Any:
     """Return the larger of two numbers, neither of them NaN."""
-    return _extreme("llvm.maxnum", a, b)
+    real = a if a == b else types.float64
 
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = intrinsic_of(builder, "llvm.maxnum", args[0].type, 2)
+        return builder.call(function, args, fastmath=("nnan", "nsz"))
 
-@intrinsic
-def smaller(typingctx: Any, a: Any, b: Any) -> Any:
-    """Return the smaller of two numbers, neither of them NaN."""
-    return _extreme("llvm.minnum", a, b)
+    return real(real, real), codegen
 
 
 @intrinsic
