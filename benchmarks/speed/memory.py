@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opinionpool.kernels.arrays import address
-from opinionpool.kernels.jit import carray, jit
+from opinionpool.kernels.jit import jit
 from opinionpool.kernels.lanes import keep, start_of
 from opinionpool.kernels.scratch import scratch
 from opinionpool.kernels.sweeps import emitted, pooled
 from opinionpool.kernels.threads import blocks, in_threads
 from opinionpool.kernels.tiles import TILE, padded
-from opinionpool.kernels.vector import pointer
+from opinionpool.kernels.vector import view
 
 
 @jit
@@ -23,7 +23,7 @@ def _read(base: Any, n: int, like: Any) -> Any:
     """Add up n cells of each array."""
     total = like.dtype.type(0)
     for a in range(len(base)):
-        x = carray(pointer(base[a], like), n)
+        x = view(base[a], like, n)
         for i in range(n):
             total += x[i]
     return total

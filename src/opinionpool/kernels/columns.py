@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, part
+from .jit import inlined, part
 from .lanes import LANES, load, rounded, spread, start_of, store
 from .powers import exponential
 from .reductions import larger_of, total_of
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
-from .vector import pointer, prefetch
+from .vector import prefetch, view
 
 
 @inlined
@@ -39,7 +39,7 @@ def filled(at: Any, into: Any, n: int, like: Any) -> None:
     """Copy n cells of every model to scratch memory, zeros behind, and point ``at`` there."""
     for a in range(len(at)):
         into[a] = 0
-        x = carray(pointer(at[a], like), n)
+        x = view(at[a], like, n)
         for k in range(n):
             into[a, k] = x[k]
         at[a] = start_of(into[a])

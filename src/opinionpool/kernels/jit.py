@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 try:
     import numba
     from llvmlite import ir
-    from numba import carray, types
+    from numba import types
     from numba.extending import intrinsic as _intrinsic
     from numba.extending import register_jitable as _register
 except ImportError:  # the extra is not installed
-    numba = carray = types = ir = _intrinsic = _register = None
+    numba = types = ir = _intrinsic = _register = None
+else:
+    with suppress(ImportError):  # of another numba: compiling then takes longer
+        from . import lookups as _lookups  # noqa: F401
 
-__all__ = ["AVAILABLE", "carray", "intrinsic", "ir", "jit", "types"]
+__all__ = ["AVAILABLE", "intrinsic", "ir", "jit", "types"]
 
 AVAILABLE: bool = numba is not None
 
@@ -69,8 +73,14 @@ def jit(function: F) -> F:
     return compiled
 
 
-#: What only compiled functions call needs no door to Python: wrappers took as long as the rest.
-_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: What only compiled functions call needs no doors to Python, and owns no memory: numba need not
+#: count references.
+_INNER: dict[str, Any] = {
+    **_OPTIONS,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "_nrt": False,
+}
 
 
 def part(function: F) -> F:

@@ -43,6 +43,9 @@ if AVAILABLE:
 
         @infer_global(function)
         class _Operator(AbstractTemplate):  # type: ignore[misc]
+            # Asked before numba's own, some thirty for each operator, which take their time.
+            metadata = {"target": "cpu"}  # noqa: RUF012
+
             def generic(self, args: Any, kws: Any) -> Any:
                 kinds = [own for own in args if isinstance(own, Lanes)]
                 if not kinds:

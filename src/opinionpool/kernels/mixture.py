@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, jit
+from .jit import jit
 from .passes import weighted_sum
 from .plain import LARGEST
 from .powers import logarithm
 from .products import dots, gram
 from .scratch import scratch, scratch_rows
 from .tiles import locate_rows, padded
-from .vector import pointer
+from .vector import view
 
 #: Columns of a tile: see ``tiles.TILE``.
 COLUMNS = 512
@@ -74,7 +74,7 @@ def sum_mixture(
         dots(pull, inverse, at, n, like)
         if order == 2:
             for a in range(m):
-                f, out = carray(pointer(at[a], like), n), c[a]
+                f, out = view(at[a], like, n), c[a]
                 for k in range(n):
                     ratio = f[k] * mixture[k]
                     out[k] = (ratio if ratio < LARGEST else LARGEST) * root[k]

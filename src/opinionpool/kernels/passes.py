@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import carray, part
+from .jit import part
 from .powers import exponential
-from .vector import larger, pointer
+from .vector import larger, view
 
 
 @part
@@ -34,8 +34,8 @@ def weighted_sum(z: Any, at: Any, v: Any, n: int, like: Any) -> None:
 @part
 def add_four(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
     """Add four models' cells to ``z``, or set it to their sum."""
-    x0, x1 = carray(pointer(at[0], like), n), carray(pointer(at[1], like), n)
-    x2, x3 = carray(pointer(at[2], like), n), carray(pointer(at[3], like), n)
+    x0, x1 = view(at[0], like, n), view(at[1], like, n)
+    x2, x3 = view(at[2], like, n), view(at[3], like, n)
     v0, v1, v2, v3 = v[0], v[1], v[2], v[3]
     if fresh:
         for k in range(n):
@@ -48,10 +48,10 @@ def add_four(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
 @part
 def add_eight(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
     """Add eight models' cells to ``z``, or set it to their sum."""
-    x0, x1 = carray(pointer(at[0], like), n), carray(pointer(at[1], like), n)
-    x2, x3 = carray(pointer(at[2], like), n), carray(pointer(at[3], like), n)
-    x4, x5 = carray(pointer(at[4], like), n), carray(pointer(at[5], like), n)
-    x6, x7 = carray(pointer(at[6], like), n), carray(pointer(at[7], like), n)
+    x0, x1 = view(at[0], like, n), view(at[1], like, n)
+    x2, x3 = view(at[2], like, n), view(at[3], like, n)
+    x4, x5 = view(at[4], like, n), view(at[5], like, n)
+    x6, x7 = view(at[6], like, n), view(at[7], like, n)
     v0, v1, v2, v3 = v[0], v[1], v[2], v[3]
     v4, v5, v6, v7 = v[4], v[5], v[6], v[7]
     if fresh:

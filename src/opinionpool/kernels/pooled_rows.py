@@ -45,8 +45,12 @@ def apply_rows(
     owners = (
         (scratch(wide, v), scratch(wide, v), table(3, m4, v), table(2, tiles, v)),
         # A row of one tile stays in the first-level cache, a longer one in the second.
-        (scratch(wide, like), scratch(K if tiles > 1 else 1, like), scratch_rows(m4, wide, like)),
-        (table(2, m4, base), distances(step, wide, K, like)),
+        (
+            scratch(wide, like),
+            scratch(K if tiles > 1 else 1, like),
+            scratch_rows(m4 + 1, wide, like),
+        ),
+        (table(2, m4, base), scratch(m4, step)),
     )
     z, e, of_models = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     of_tiles, zeros, row = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
@@ -57,6 +61,7 @@ def apply_rows(
     out, status = borrowed(out), borrowed(status)
     for a in range(m):
         row_v[a] = v[a]
+    distances(ahead, step, wide, K, like)
     nothing = -np.inf if log else 0.0
     for n in range(first, last):
         status[n] = 0

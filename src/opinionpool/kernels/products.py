@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import carray, part
-from .vector import pointer
+from .jit import part
+from .vector import view
 
 
 @part
 def dots(total: Any, w: Any, at: Any, n: int, like: Any) -> None:
     """Add ``Σ_k w_k x_αk`` to ``total`` for every model."""
     for a in range(0, len(at), 4):
-        x0 = carray(pointer(at[a], like), n)
-        x1 = carray(pointer(at[a + 1], like), n)
-        x2 = carray(pointer(at[a + 2], like), n)
-        x3 = carray(pointer(at[a + 3], like), n)
+        x0 = view(at[a], like, n)
+        x1 = view(at[a + 1], like, n)
+        x2 = view(at[a + 2], like, n)
+        x3 = view(at[a + 3], like, n)
         s0 = s1 = s2 = s3 = 0.0
         for k in range(n):
             s0 += w[k] * x0[k]

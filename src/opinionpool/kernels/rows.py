@@ -89,8 +89,8 @@ def sum_rows(
         (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
         (table(m4, m4, v), table(m4, m4, v)),
         (scratch(wide, like), scratch(wide, like), scratch(m4, like), scratch(m4, like)),
-        (scratch(sums_of(m4) * LANES, like), scratch_rows(m4, wide, like)),
-        (table(3, m4, base), distances(step, wide, K, like)),
+        (scratch(sums_of(m4) * LANES, like), scratch_rows(m4 + 1, wide, like)),
+        (table(3, m4, base), scratch(m4, step)),
     )
     z = borrowed(owners[0][0])
     # In place where it can be: with 8 models all else fits the first-level cache.
@@ -108,6 +108,7 @@ def sum_rows(
     for a in range(m):
         row_v[a] = v[a]
     share[:] = 1.0
+    distances(ahead, step, wide, K, like)
     value = 0.0
     for n in range(first, last):
         if u[n] == 0:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, jit, part
+from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .narrow import rows_of_tile
 from .powers import exponential, logarithm, near_exponential32
@@ -21,7 +21,7 @@ from .scratch import scratch
 from .status import LEFT
 from .survey_rows import NEAR32, at_soft, fetch, word_sums
 from .turned import filled_up, turn
-from .vector import pointer
+from .vector import view
 
 
 @inlined
@@ -67,7 +67,7 @@ def masses(columns: Any, K: int, top: Any) -> Any:
 @part
 def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
     """Copy rows, and the last one until they are a multiple of 16; cells behind may be read."""
-    x = carray(pointer(at, like), rows * K)
+    x = view(at, like, rows * K)
     for r in range((rows + LANES - 1) // LANES * LANES):
         for k in range(K):
             out[r * K + k] = x[min(r, rows - 1) * K + k]
@@ -145,7 +145,7 @@ def survey_narrow(
         for r in range(rows):
             here[r] = tops[r] + logarithm(mass[r])
         status[begin : begin + rows] = 0
-        x = carray(pointer(at, like), rows * K)
+        x = view(at, like, rows * K)
         if soft.size:
             for r in range(rows):
                 to[r] = at_soft(x[r * K : (r + 1) * K], soft[begin + r], K, here[r])

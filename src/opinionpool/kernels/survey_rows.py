@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, jit, part
+from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, load_first, places, spread, start_of, wide, words
 from .passes import exponential_sum
 from .powers import near_exponential32
@@ -15,7 +15,7 @@ from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of
 from .scratch import scratch
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 from .tiles import TILE
-from .vector import pointer, prefetch
+from .vector import prefetch, view
 
 #: How far cells may be below a maximum for their exponentials to be normal float32 numbers
 #: (ln 2**-126 is −87.3): where that is known nothing need be compared.
@@ -207,7 +207,7 @@ def survey_rows(
     extent, sums = borrowed(extent), borrowed(sums)
     for n in range(first, last):
         at = base + np.uint64(n * step)
-        x = carray(pointer(at, like), K)
+        x = view(at, like, K)
         nan = above = below = 0
         high, low, top, mass = -np.inf, np.inf, -np.inf, 0.0
         for start in range(0, K, TILE):

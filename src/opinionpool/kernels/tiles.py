@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, part
+from .jit import part
 from .lanes import start_of
-from .passes import weighted_sum
-from .scratch import scratch
 from .status import INVALID
-from .vector import pointer
+from .sweeps import pooled
+from .vector import view
 
 #: Classes of a tile. Pooled logits, exponentials and 4 models' float32 cells are then 32 KiB, the
 #: smallest first-level cache of machines that have AVX2.
@@ -45,12 +44,10 @@ def locate_rows(at: Any, base: Any, step: Any, n: int, zeros: Any) -> None:
 
 
 @part
-def distances(step: Any, wide: int, K: int, like: Any) -> Any:
-    """Return how many bytes after a tile its model's next one begins."""
-    ahead = scratch(padded(len(step)), step)
+def distances(ahead: Any, step: Any, wide: int, K: int, like: Any) -> None:
+    """Set how many bytes after a tile its model's next one begins."""
     for a in range(len(step)):
         ahead[a] = step[a] if wide == K else wide * like.itemsize
-    return ahead
 
 
 @part
@@ -99,7 +96,7 @@ def shared(
     like: Any,
 ) -> None:
     """Set ``out[:n] = share (ℓ − mean) + rest (z − z_mean)``: see :func:`answering`."""
-    x = carray(pointer(at, like), n)
+    x = view(at, like, n)
     for k in range(n):
         out[k] = share * (x[k] - mean) + rest * (z[k] - z_mean)
 
@@ -108,14 +105,15 @@ def shared(
 def repaired(z: Any, at: Any, v: Any, n: int, clean: Any, zeros: Any, like: Any) -> int:
     """Pool a tile with cells that are not finite; return INVALID if they are not just vetoes.
 
-    ``at`` is pointed to copies in which −inf is 0.
+    ``at`` is pointed to copies in which −inf is 0: to rows of ``clean``, which has one more.
     """
-    veto = scratch(n, z)
-    status = 0
+    veto, status = clean[len(at)], 0
+    for k in range(n):
+        veto[k] = 0.0
     for a in range(len(at)):
         if at[a] == start_of(zeros):
             continue
-        x = carray(pointer(at[a], like), n)
+        x = view(at[a], like, n)
         for k in range(n):
             own = x[k]
             if own == -np.inf:
@@ -126,7 +124,7 @@ def repaired(z: Any, at: Any, v: Any, n: int, clean: Any, zeros: Any, like: Any)
                 own = 0.0
             clean[a, k] = own
         at[a] = start_of(clean[a])
-    weighted_sum(z, at, v, n, like)
+    pooled(z, at, at, v, n, like)
     for k in range(n):
         if not math.isfinite(z[k]):
             status = INVALID  # finite cells whose weighted sum is not

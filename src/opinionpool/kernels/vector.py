@@ -1,4 +1,4 @@
-"""Scalar building blocks that LLVM turns into vector instructions: maximum, pointers, prefetch.
+"""Scalar building blocks that LLVM turns into vector instructions: maximum, views, prefetch.
 
 A maximum written as ``if`` stays scalar in numba, 18 times slower (measured, float32, 20,000 ×
 1,000).
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import intrinsic, ir, types
+from .jit import AVAILABLE, intrinsic, ir, types
+
+if AVAILABLE:
+    from numba.np.arrayobj import populate_array
 
 
 def intrinsic_of(builder: Any, name: str, real: Any, n: int) -> Any:
@@ -17,14 +20,19 @@ def intrinsic_of(builder: Any, name: str, real: Any, n: int) -> Any:
 
 
 @intrinsic
-def pointer(typingctx: Any, address: Any, like: Any) -> Any:
-    """Return an address as a pointer to cells of the dtype of the array ``like``."""
-    target = types.CPointer(like.dtype)
+def view(typingctx: Any, address: Any, like: Any, n: Any) -> Any:
+    """Return the n cells of the dtype of ``like`` at an address as an array that owns nothing."""
+    kind = types.Array(like.dtype, 1, "C")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(target))
+        address, _, n = args
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(address, context.get_value_type(like.dtype).as_pointer())
+        size = n.type(like.dtype.bitwidth // 8)
+        populate_array(array, data, [n], [size], size, None)
+        return array._getvalue()
 
-    return target(address, like), codegen
+    return kind(types.uint64, like, types.int64), codegen
 
 
 @intrinsic
