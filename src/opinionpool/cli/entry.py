@@ -7,10 +7,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OpinionPoolError, OpinionPoolWarning
+from ..kernels.first_use import telling
 from .output import Talk, let_go_of_stdout, printing, to_stderr
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _run(tokens: list[str]) -> int:
         return BAD_INPUT
     quiet = any(isinstance(a, Talk) and a.quiet for a in bound.arguments.values())
     try:
-        with _warnings_in_one_line(quiet):
+        with _warnings_in_one_line(quiet), _first_use_said(quiet):
             if any(command is ours for ours, _ in COMMANDS.values()):
                 command(*bound.args, **bound.kwargs)
             else:  # the parser's own: --help and --version
@@ -93,6 +94,16 @@ def _warnings_in_one_line(quiet: bool) -> Iterator[None]:
         warnings.simplefilter("always", OpinionPoolWarning)
         warnings.showwarning = show
         yield
+
+
+def _first_use_said(quiet: bool) -> AbstractContextManager[None]:
+    """Say why it takes so long where kernels have to be compiled; nothing when quiet."""
+
+    def compiling(kept: bool) -> None:
+        often = "once for this installation" if kept else "as there is nowhere to keep them"
+        say(f"compiling kernels {often} (about 10 s)")
+
+    return nullcontext() if quiet else telling(compiling)
 
 
 def say(text: str) -> None:

@@ -13,14 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .first_use import compiling
+
 try:
     import numba
     from llvmlite import ir
     from numba import types
+    from numba.core import event
     from numba.extending import intrinsic as _intrinsic
     from numba.extending import register_jitable as _register
 except ImportError:  # the extra is not installed
-    numba = types = ir = _intrinsic = _register = None
+    numba = types = ir = event = _intrinsic = _register = None
 else:
     with suppress(ImportError):  # of another numba: compiling then takes longer
         from . import lookups as _lookups  # noqa: F401
@@ -55,6 +58,23 @@ def _fingerprint() -> str:
 
 
 _FINGERPRINT = _fingerprint() if AVAILABLE else ""
+
+
+if AVAILABLE:
+
+    class _Listener(event.Listener):  # type: ignore[misc]
+        """Says when numba compiles, rather than loads, one of these functions."""
+
+        def on_start(self, event: Any) -> None:
+            dispatcher = event.data["dispatcher"]
+            function = getattr(dispatcher, "py_func", None)
+            if getattr(function, "__qualname__", "").endswith(f"-{_FINGERPRINT}"):
+                compiling(dispatcher.stats.cache_path is not None)
+
+        def on_end(self, event: Any) -> None:
+            """Nobody has asked."""
+
+    event.register("numba:compile", _Listener())
 
 
 def jit(function: F) -> F:
