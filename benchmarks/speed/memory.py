@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from opinionpool.kernels.arrays import address
 from opinionpool.kernels.jit import carray, jit
 from opinionpool.kernels.lanes import keep, start_of
+from opinionpool.kernels.scratch import scratch
 from opinionpool.kernels.sweeps import emitted, pooled
 from opinionpool.kernels.threads import blocks, in_threads
-from opinionpool.kernels.tiles import TILE, padded, scratch
+from opinionpool.kernels.tiles import TILE, padded
 from opinionpool.kernels.vector import pointer
 
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from opinionpool.kernels.arrays import Rows, address, attendance_of, common_dtype, is_ready
+from opinionpool.kernels.arrays import (
+    Rows,
+    address,
+    attendance_of,
+    common_dtype,
+    is_ready,
+    left_over,
+)
+from opinionpool.kernels.status import LEFT
 
 F4, F8 = np.dtype(np.float32), np.dtype(np.float64)
 X = np.arange(12.0).reshape(4, 3)
@@ -59,3 +67,10 @@ def test_dtypes_and_attendance():
     m = attendance_of(np.array([[True, False, True]]), 1, 3)
     assert m.flags.c_contiguous
     assert_array_equal(m, [[0.0, 1.0]])
+
+
+def test_runs_of_rows_that_a_kernel_left():
+    status = np.array([LEFT, LEFT, 0, 3, LEFT, 0, LEFT], np.uint8)
+    assert left_over(status) == [(0, 2), (4, 5), (6, 7)]
+    assert status.tolist() == [0, 0, 0, 3, 0, 0, 0]
+    assert left_over(status) == []

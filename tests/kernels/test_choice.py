@@ -84,6 +84,20 @@ def test_machine_code_survives_the_process(tmp_path):
 
 
 @needs_numba
+@pytest.mark.parametrize(
+    ("cell", "expected"), [(0.0, {"apply_narrow"}), (-np.inf, {"apply_narrow", "apply_rows"})]
+)
+def test_only_what_is_called_is_compiled(cell, expected, tmp_path):
+    """What takes rows apart is as much again to compile, and hardly ever needed."""
+    code = (
+        "import numpy as np; from opinionpool.kernels import fused; x = np.zeros((3, 4)); "
+        f"x[0, 0] = float('{cell}'); fused.apply([x, x], np.ones(2))"
+    )
+    _run(code, NUMBA_CACHE_DIR=str(tmp_path), OPINIONPOOL_KERNELS="auto")
+    assert {path.name.split(".")[1].split("-")[0] for path in tmp_path.rglob("*.nbc")} == expected
+
+
+@needs_numba
 def test_where_nothing_can_be_kept_every_process_compiles(monkeypatch):
     import numba
 

@@ -10,9 +10,18 @@ from opinionpool.kernels import moments, powers, sweeps
 from opinionpool.kernels.arrays import address
 from opinionpool.kernels.jit import jit
 from opinionpool.kernels.lanes import LANES, load, start_of, store
-from opinionpool.kernels.tiles import scratch
+from opinionpool.kernels.scratch import scratch as scratch_within
 
 pytestmark = needs_numba
+
+pooled, add_means, emitted = jit(sweeps.pooled), jit(sweeps.add_means), jit(sweeps.emitted)
+add_products, collect = jit(moments.add_products), jit(moments.collect)
+
+
+@jit
+def scratch(n, like):
+    return scratch_within(n, like)
+
 
 DTYPES = [np.float32, np.float64]
 SIZES = [1, 2, 15, 16, 17, 31, 64, 131, 1000]
@@ -38,7 +47,7 @@ class Tile:
 @pytest.mark.parametrize("m", [4, 8, 12, 20])
 def test_pooled_logits(m, n, dtype):
     tile, z = Tile(m, n, dtype), scratch(n, np.empty(0))
-    sweeps.pooled(z, tile.at, tile.at, tile.v, n, tile.like)
+    pooled(z, tile.at, tile.at, tile.v, n, tile.like)
     assert_allclose(z, tile.v @ tile.wide, rtol=0, atol=ulps(np.float64, 2 * m))
     behind = np.lib.stride_tricks.as_strided(z, (-(-n // LANES) * LANES,))
     assert_array_equal(behind[n:], -np.inf)
@@ -50,7 +59,7 @@ def test_means(n, dtype):
     tile, e = Tile(8, n, dtype), scratch(n, np.empty(0))
     e[:] = np.random.default_rng(1).uniform(size=n)
     total = np.arange(8.0)
-    sweeps.add_means(total, e, tile.at, tile.at, n, tile.like)
+    add_means(total, e, tile.at, tile.at, n, tile.like)
     assert_allclose(total, np.arange(8.0) + tile.wide @ e, rtol=0, atol=ulps(np.float64, 4 * n))
 
 
@@ -82,7 +91,7 @@ def test_exponentials_and_their_sum(n, dtype, in_place):
 def test_results_are_written_where_they_belong(n, dtype, past_caches, start):
     x = np.random.default_rng(3).normal(size=n)
     memory = np.full(n + 48, 7.0, dtype)
-    sweeps.emitted(memory[start : start + n], x, 3.0, -1.0, n, past_caches, np.empty(0, dtype))
+    emitted(memory[start : start + n], x, 3.0, -1.0, n, past_caches, np.empty(0, dtype))
     allowed = {"rtol": ulps(dtype, 1), "atol": ulps(np.float64, 8)}  # products may be fused
     assert_allclose(memory[start : start + n], x * 3.0 - 1.0, **allowed)
     assert (memory[:start] == 7).all()
@@ -91,9 +100,9 @@ def test_results_are_written_where_they_belong(n, dtype, past_caches, start):
 
 def products(tile, p, h, m, n):
     """The sums of :mod:`moments`, gathered."""
-    sums, total = scratch(int(moments.sums_of(m)) * LANES, tile.like), np.zeros((m, m))
-    moments.add_products(sums, p, tile.at, h, n, tile.like)
-    moments.collect(total, sums, tile.like)
+    sums, total = scratch(moments.sums_of(m) * LANES, tile.like), np.zeros((m, m))
+    add_products(sums, p, tile.at, h, n, tile.like)
+    collect(total, sums, tile.like)
     assert_array_equal(sums, 0)
     return total
 

@@ -10,17 +10,29 @@ from kernels.cases import difference, make_job, needs_numba
 from numpy.testing import assert_array_equal
 from tolerance import ulps
 
-from opinionpool.kernels import fused
+from opinionpool.kernels import fused, moments
+from opinionpool.kernels import gram as grams
+from opinionpool.kernels import scratch as memory
 from opinionpool.kernels.arrays import address
-from opinionpool.kernels.gram import add_gram
 from opinionpool.kernels.jit import jit
 from opinionpool.kernels.lanes import LANES, start_of
-from opinionpool.kernels.moments import collect, sums_of
 from opinionpool.kernels.narrow import rows_of_tile
-from opinionpool.kernels.tiles import scratch, scratch_rows
 from opinionpool.kernels.turned import filled_up, turn, turn_back
 
 pytestmark = needs_numba
+add_gram, collect = jit(grams.add_gram), jit(moments.collect)
+
+
+@jit
+def scratch(n, like):
+    return memory.scratch(n, like)
+
+
+@jit
+def scratch_rows(m, n, like):
+    return memory.scratch_rows(m, n, like)
+
+
 DTYPES = [np.float32, np.float64]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda t: t.__name__)
 
@@ -58,7 +70,7 @@ def test_gram_matrices(m, dtype):
     c = scratch_rows(m, 96, like)
     c[:, :96] = np.random.default_rng(m).normal(size=(m, 96))
     at = np.array([address(own) for own in c], np.uint64)
-    sums, total = scratch(LANES * sums_of(m), like), np.zeros((m, m))
+    sums, total = scratch(LANES * moments.sums_of(m), like), np.zeros((m, m))
     for _ in range(2):
         add_gram(sums, at, 96, like)
     collect(total, sums, like)

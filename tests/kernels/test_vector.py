@@ -10,6 +10,7 @@ from opinionpool.kernels import passes, powers, sweeps
 from opinionpool.kernels.jit import jit
 
 pytestmark = needs_numba
+first_at, highest = jit(sweeps.first_at), jit(passes.highest)
 
 
 @jit
@@ -51,19 +52,19 @@ def test_logarithms():
 def test_the_first_of_equals(n):
     z = np.full(n + 16, -np.inf)[:n]  # vectors are read to their end
     z[:] = 0
-    assert sweeps.first_at(z, n, 0.0) == 0
+    assert first_at(z, n, 0.0) == 0
     for where in {0, n // 2, n - 1}:
         z[:] = 0
         z[where:] = 1
-        assert sweeps.first_at(z, n, 1.0) == where
+        assert first_at(z, n, 1.0) == where
 
 
 @pytest.mark.parametrize("n", [1, 9, 100])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_seen(n, bad):
     z = np.linspace(-1, 1, n)
-    assert passes.highest(z, n) == (z.max(), 0)
+    assert highest(z, n) == (z.max(), 0)
     for where in {0, n // 2, n - 1}:
         spoiled = z.copy()
         spoiled[where] = bad
-        assert np.isnan(passes.highest(spoiled, n)[1])
+        assert np.isnan(highest(spoiled, n)[1])

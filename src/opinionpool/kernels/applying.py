@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plain
-from .arrays import Rows, attendance_of, common_dtype
+from .arrays import Rows, attendance_of, common_dtype, left_over
 from .choice import NARROW_POOL, PAST_CACHES, Kernels, compiled
 from .status import UNANSWERED
 from .threads import blocks, in_threads
@@ -120,11 +120,13 @@ class _CompiledApply:
         like, status = self.rows.like, self.status[first:last]
         out = self.out[first:last]
         target = out if self.direct else np.empty(out.shape, like.dtype)
-        flags = (self.log, self.past_caches, status, like)
+        flags: tuple[Any, ...] = (self.log, self.past_caches, status, like)
+        spans = [(0, last - first)]
         if self.narrow:
-            apply_narrow(0, last - first, base, step, self.v, target, *flags)
-        else:
+            apply_narrow(*spans[0], base, step, self.v, target, *flags)
+            spans = left_over(status)
+        for span in spans:
             here = attendance_of(self.present, first, last)
-            apply_rows(0, last - first, base, step, self.v, here, target, *flags)
+            apply_rows(*span, base, step, self.v, here, target, *flags)
         if not self.direct:
             out[:] = target

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .status import LEFT
+
 
 def common_dtype(arrays: Sequence[NDArray[Any]]) -> np.dtype[Any]:
     """Return float32 if all arrays are, else float64."""
@@ -72,6 +74,16 @@ def address(x: NDArray[Any]) -> int:
 def plain_layout(x: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Return a small array as one type to the compiler: C order, writable, copied if need be."""
     return np.require(x, dtype=dtype, requirements=["C", "A", "W"])
+
+
+def left_over(status: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Return the runs of rows of a block that a kernel left, and give them a status of 0."""
+    left = status == LEFT
+    if not left.any():
+        return []
+    status[left] = 0
+    edges = np.flatnonzero(np.diff(left, prepend=False, append=False))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def attendance_of(

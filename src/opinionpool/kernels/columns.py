@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, jit
+from .jit import carray, inlined, part
 from .lanes import LANES, load, rounded, spread, start_of, store
 from .powers import exponential
 from .reductions import larger_of, total_of
@@ -34,7 +34,7 @@ def fetch_of_fours(to: Any, first: int, last: int, offset: int) -> None:
             prefetch(to[b] + np.uint64(offset))
 
 
-@jit
+@part
 def filled(at: Any, into: Any, n: int, like: Any) -> None:
     """Copy n cells of every model to scratch memory, zeros behind, and point ``at`` there."""
     for a in range(len(at)):
@@ -45,7 +45,7 @@ def filled(at: Any, into: Any, n: int, like: Any) -> None:
         at[a] = start_of(into[a])
 
 
-@jit
+@part
 def favourites(
     z: Any,
     flat: Any,
@@ -87,7 +87,7 @@ def favourites(
     return found
 
 
-@jit
+@part
 def exponentiate(
     e: Any, mass: Any, tops: Any, rows: int, K: int, keep: bool, to: Any, first: int, like: Any
 ) -> None:
@@ -108,7 +108,7 @@ def exponentiate(
         store(mass, r, total)
 
 
-@jit
+@part
 def outcomes(
     y: Any, weight: Any, classes: Any, soft: Any, u: Any, low: int, rows: int, full: int
 ) -> None:
@@ -119,7 +119,7 @@ def outcomes(
         weight[r], y[r] = 0.0, -1.0
 
 
-@jit
+@part
 def less_outcomes(
     residual: Any,
     to_best: Any,
@@ -145,7 +145,7 @@ def less_outcomes(
             to_best[r * K + int(y[r])] -= weight[r]
 
 
-@jit
+@part
 def probabilities(
     e: Any, p: Any, root: Any, inverse: Any, weight: Any, rows: int, K: int, order: int, like: Any
 ) -> None:
@@ -182,7 +182,7 @@ def mean_of(like: Any, weights: Any, at: Any, shift: Any, K: int) -> Any:
     return mean
 
 
-@jit
+@part
 def centred(
     c: Any, at: Any, to: Any, p: Any, root: Any, columns: Any, rows: int, K: int, like: Any
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import inlined, jit
+from .jit import inlined, part
 from .lanes import LANES, load, start_of, store
 from .moments import eight_at, plus_corner, plus_pair, put_eight
 from .sweeps import four_of
@@ -20,7 +20,7 @@ def cells_of(like: Any, x: Any, k: int) -> Any:
     return load(like, x[0], k), load(like, x[1], k), load(like, x[2], k), load(like, x[3], k)
 
 
-@jit
+@part
 def within_four(sums: Any, j: int, x: Any, n: int, like: Any) -> None:
     """Add the products of four models with one another to ten sums."""
     start = start_of(sums)
@@ -34,7 +34,7 @@ def within_four(sums: Any, j: int, x: Any, n: int, like: Any) -> None:
     store(sums, j + 9 * LANES, s9)
 
 
-@jit
+@part
 def with_two(sums: Any, j: int, x: Any, y: Any, n: int, like: Any) -> None:
     """Add the products of four models with two others to eight sums."""
     start = start_of(sums)
@@ -44,7 +44,7 @@ def with_two(sums: Any, j: int, x: Any, y: Any, n: int, like: Any) -> None:
     put_eight(sums, j, s)
 
 
-@jit
+@part
 def add_gram(sums: Any, at: Any, n: int, like: Any) -> None:
     """Add ``Σ_k c_αk c_βk`` to the sums; n is a multiple of 16."""
     j = 0

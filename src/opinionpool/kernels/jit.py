@@ -17,8 +17,9 @@ try:
     from llvmlite import ir
     from numba import carray, types
     from numba.extending import intrinsic as _intrinsic
+    from numba.extending import register_jitable as _register
 except ImportError:  # the extra is not installed
-    numba = carray = types = ir = _intrinsic = None
+    numba = carray = types = ir = _intrinsic = _register = None
 
 __all__ = ["AVAILABLE", "carray", "intrinsic", "ir", "jit", "types"]
 
@@ -68,9 +69,25 @@ def jit(function: F) -> F:
     return compiled
 
 
+#: What only compiled functions call needs no door to Python: wrappers took as long as the rest.
+_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def part(function: F) -> F:
+    """Make a function callable from compiled ones; from Python it stays what it is.
+
+    It is kept on disk only as what was compiled into them.
+    """
+    return _inner(function, **_INNER)
+
+
 def inlined(function: F) -> F:
     """Compile into every caller: a real call would put all vectors into memory first."""
-    if not AVAILABLE:
+    return _inner(function, forceinline=True, **_INNER)
+
+
+def _inner(function: F, **options: Any) -> F:
+    if _register is None:
         return function
-    compiled: F = numba.njit(forceinline=True, **_OPTIONS)(function)
-    return compiled
+    registered: F = _register(**options)(function)
+    return registered

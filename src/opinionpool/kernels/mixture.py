@@ -18,7 +18,8 @@ from .passes import weighted_sum
 from .plain import LARGEST
 from .powers import logarithm
 from .products import dots, gram
-from .tiles import locate_rows, padded, scratch, scratch_rows
+from .scratch import scratch, scratch_rows
+from .tiles import locate_rows, padded
 from .vector import pointer
 
 #: Columns of a tile: see ``tiles.TILE``.
@@ -47,9 +48,9 @@ def sum_mixture(
     mixture, inverse, root = scratch(COLUMNS, w), scratch(COLUMNS, w), scratch(COLUMNS, w)
     zeros = scratch(COLUMNS, w)
     c = scratch_rows(padded(m), COLUMNS, w)
-    at = np.empty(padded(m), np.uint64)
-    row_w = np.zeros(padded(m))
-    row_w[:m] = w
+    at, row_w = scratch(padded(m), base), scratch(padded(m), w)
+    for a in range(m):
+        row_w[a] = w[a]
     value = 0.0
     for low in range(first, last, COLUMNS):
         n = min(COLUMNS, last - low)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import inlined, jit
+from .jit import inlined, part
 from .lanes import LANES, load, start_of, store, wide
 from .reductions import total_of
 from .sweeps import cells, four_of
@@ -24,7 +24,7 @@ from .sweeps import cells, four_of
 MOST_ADDED = 128
 
 
-@jit
+@part
 def sums_of(m: int) -> int:
     """Return how many sums there are for M models, a multiple of four."""
     groups = m // 4
@@ -106,7 +106,7 @@ def plus_pair(s: Any, w: Any, d: Any, e: Any) -> Any:
     )
 
 
-@jit
+@part
 def within(sums: Any, j: int, p: Any, x: Any, h: Any, n: int, like: Any) -> None:
     """Add the products of four models with one another to ten sums."""
     whole, weights, start = n - n % LANES, start_of(p), start_of(sums)
@@ -125,7 +125,7 @@ def within(sums: Any, j: int, p: Any, x: Any, h: Any, n: int, like: Any) -> None
     store(sums, j + 9 * LANES, s9)
 
 
-@jit
+@part
 def between(sums: Any, j: int, p: Any, x: Any, h: Any, y: Any, g: Any, n: int, like: Any) -> None:
     """Add the products of four models with two others to eight sums."""
     whole, weights, start = n - n % LANES, start_of(p), start_of(sums)
@@ -142,7 +142,7 @@ def between(sums: Any, j: int, p: Any, x: Any, h: Any, y: Any, g: Any, n: int, l
     put_eight(sums, j, s)
 
 
-@jit
+@part
 def add_products(sums: Any, p: Any, at: Any, h: Any, n: int, like: Any) -> None:
     """Add ``Σ_k p_k d_αk d_βk`` to the sums; behind n the weights are 0."""
     j = 0
@@ -164,7 +164,7 @@ def emptied(sums: Any, start: Any, j: int, like: Any) -> float:
     return total
 
 
-@jit
+@part
 def collect(total: Any, sums: Any, like: Any) -> None:
     """Add the sums to the lower triangle of ``total`` (M, M), and begin them anew."""
     j, start = 0, start_of(sums)

@@ -12,8 +12,9 @@ constants per row cancel. For the curvature the models' cells are turned into co
 Tiles are whole groups of 16 rows: the last one of a block is copied to where zeros follow. All
 sweeps ask for lines of the next tile meanwhile (:mod:`~opinionpool.kernels.sweeps`).
 
-Tiles that hold anything not finite, rows that some model left out and rows that are not
-adjacent in memory are left to ``rows``, which knows how.
+Tiles that hold anything not finite are left to ``rows`` and ``pooled_rows``, which know how, as are
+rows that some model left out and rows that are not adjacent in memory. Whoever calls sees to that:
+called from here they would have to be compiled wherever these kernels are, and mostly for nothing.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from .columns import (
     probabilities,
 )
 from .gram import add_gram
-from .jit import jit
+from .jit import jit, part
 from .lanes import LANES, borrowed, keep, load, rounded, start_of, store
 from .moments import collect, sums_of
-from .pooled_rows import apply_rows
 from .powers import logarithm
-from .rows import sum_rows
+from .scratch import scratch, scratch_rows, table
+from .status import LEFT
 from .sweeps import add_two_means, emitted, pooled
-from .tiles import locate_rows, padded, scratch, scratch_rows
+from .tiles import locate_rows, padded
 from .turned import filled_up, turn_back
 
 #: Cells of a tile: see ``tiles.TILE``.
@@ -51,13 +52,13 @@ MOST_ROWS = 256
 MOST_ADDED = 256
 
 
-@jit
+@part
 def rows_of_tile(K: int) -> int:
     """Return how many rows a tile has: whole vectors of them."""
     return min(MOST_ROWS, max(16, CELLS // K // 16 * 16))
 
 
-@jit
+@part
 def located(
     at: Any,
     to: Any,
@@ -95,23 +96,27 @@ def apply_narrow(
     status: Any,
     like: Any,
 ) -> None:
-    """Do as :func:`~opinionpool.kernels.pooled_rows.apply_rows`, every model present."""
+    """Do as :func:`~opinionpool.kernels.pooled_rows.apply_rows`, every model present.
+
+    The status of tiles that are left to it is LEFT.
+    """
     K, m = out.shape[1], padded(len(base))
     many = rows_of_tile(K)
     width = filled_up(K)
     owners = (
         (scratch(many * K, v), scratch(many * width, v), scratch_rows(3, many, v), scratch(m, v)),
         (scratch(many * K, like), scratch(many * width, like), scratch_rows(m, many * K, like)),
-        (np.zeros((3, m), np.uint64), out.reshape(out.size), scratch(many * K, like)),
+        (table(3, m, base), out.reshape(out.size), scratch(many * K, like)),
     )
     z, e, of_rows = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     row_v, cells, p = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
     copies, addresses = borrowed(owners[1][2]), borrowed(owners[2][0])
-    flat, zeros, nobody = borrowed(owners[2][1]), borrowed(owners[2][2]), np.zeros((0, 0))
+    flat, zeros = borrowed(owners[2][1]), borrowed(owners[2][2])
     tops, mass, unused = of_rows[0], of_rows[1], of_rows[2]
     at, to, once = addresses[0], addresses[1], addresses[2]
     base, step, like = borrowed(base), borrowed(step), borrowed(like)
-    row_v[: len(v)] = v
+    for a in range(len(v)):
+        row_v[a] = v[a]
     for low in range(first, last, many):
         rows = min(many, last - low)
         full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
@@ -119,7 +124,7 @@ def apply_narrow(
             once[a] = to[a - a % 4]
         pooled(z, at, once, row_v, full * K, like)
         if favourites(e, z, tops, unused, unused, unused, full, K, to, 1, like) != 0:
-            apply_rows(low, low + rows, base, step, v, nobody, out, log, past_caches, status, like)
+            status[low : low + rows] = LEFT
             continue
         status[low : low + rows] = 0
         exponentiate(e, mass, tops, full, K, not log, to, 2, like)
@@ -154,13 +159,16 @@ def sum_narrow(
     reach: Any,
     curvature: Any,
 ) -> float:
-    """Do as :func:`~opinionpool.kernels.rows.sum_rows`, every model present."""
+    """Do as :func:`~opinionpool.kernels.rows.sum_rows`, every model present.
+
+    The status of tiles that are left to it is LEFT.
+    """
     m, many = padded(len(base)), rows_of_tile(K)
     width = filled_up(K)
     bent = many if order == 2 else 0
     owners = (
         (scratch(many * K, v), scratch(many * width, v), scratch_rows(6, many, v), scratch(m, v)),
-        (scratch(many * K, v), scratch(many * K, v), np.zeros((4, m), np.uint64)),
+        (scratch(many * K, v), scratch(many * K, v), table(4, m, base)),
         (scratch(many * K, like), scratch_rows(m, many * K, like), scratch(LANES * width, like)),
         (scratch(bent * width, like), scratch(bent * width, like)),
         (scratch_rows(m, bent * K, like), scratch(LANES * sums_of(m), like)),
@@ -177,7 +185,7 @@ def sum_narrow(
         borrowed(owners[2][1]),
     )
     columns, p, root = borrowed(owners[2][2]), borrowed(owners[3][0]), borrowed(owners[3][1])
-    c, sums, nobody = borrowed(owners[4][0]), borrowed(owners[4][1]), np.zeros((0, 0))
+    c, sums = borrowed(owners[4][0]), borrowed(owners[4][1])
     tops, mass, best = of_rows[0], of_rows[1], of_rows[2]
     y, z_y, weight = of_rows[3], of_rows[4], of_rows[5]
     at, to, once, of_c = addresses[0], addresses[1], addresses[2], addresses[3]
@@ -186,7 +194,8 @@ def sum_narrow(
     gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
     for a in range(m):
         of_c[a] = start_of(c) + np.uint64(a * c.strides[0])
-    row_v[: len(v)] = v
+    for a in range(len(v)):
+        row_v[a] = v[a]
     added = 0
     value = 0.0
     for low in range(first, last, many):
@@ -197,10 +206,7 @@ def sum_narrow(
         outcomes(y, weight, classes, soft, u, low, rows, full)
         pooled(z, at, once, row_v, full * K, like)
         if favourites(e, z, tops, best, z_y, y, full, K, to, 1 if order < 2 else 0, like) != 0:
-            value += sum_rows(
-                low, low + rows, base, step, v, nobody, classes, soft, u, K, order,
-                status, like, gradient, reach, curvature,
-            )  # fmt: skip
+            status[low : low + rows] = LEFT
             continue
         status[low : low + rows] = 0
         for r in range(rows if soft.size else 0):

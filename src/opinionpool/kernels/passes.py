@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import carray, jit
+from .jit import carray, part
 from .powers import exponential
 from .vector import larger, pointer
 
 
-@jit
+@part
 def weighted_sum(z: Any, at: Any, v: Any, n: int, like: Any) -> None:
     """Set ``z[:n] = Σ_α v_α x_α``, eight models at a time, then four."""
     m = len(at)
@@ -31,7 +31,7 @@ def weighted_sum(z: Any, at: Any, v: Any, n: int, like: Any) -> None:
         add_four(z, at[first:], v[first:], n, like, False)
 
 
-@jit
+@part
 def add_four(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
     """Add four models' cells to ``z``, or set it to their sum."""
     x0, x1 = carray(pointer(at[0], like), n), carray(pointer(at[1], like), n)
@@ -45,7 +45,7 @@ def add_four(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
             z[k] += v0 * x0[k] + v1 * x1[k] + v2 * x2[k] + v3 * x3[k]
 
 
-@jit
+@part
 def add_eight(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
     """Add eight models' cells to ``z``, or set it to their sum."""
     x0, x1 = carray(pointer(at[0], like), n), carray(pointer(at[1], like), n)
@@ -66,7 +66,7 @@ def add_eight(z: Any, at: Any, v: Any, n: int, like: Any, fresh: bool) -> None:
             )
 
 
-@jit
+@part
 def highest(z: Any, n: int) -> tuple[float, float]:
     """Return the maximum, and a number that is 0 if all of ``z[:n]`` is finite, else NaN.
 
@@ -79,7 +79,7 @@ def highest(z: Any, n: int) -> tuple[float, float]:
     return top, check
 
 
-@jit
+@part
 def exponential_sum(z: Any, top: float, n: int, narrow: bool) -> float:
     """Return ``Σ_k exp(z_k − top)``."""
     total = 0.0
@@ -88,7 +88,7 @@ def exponential_sum(z: Any, top: float, n: int, narrow: bool) -> float:
     return total
 
 
-@jit
+@part
 def scaled(out: Any, e: Any, factor: float, n: int) -> None:
     """Set ``out[:n] = factor e``, and 0 behind to the end of the vector."""
     for k in range(n):

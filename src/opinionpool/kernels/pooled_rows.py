@@ -10,6 +10,7 @@ import numpy as np
 from .jit import jit
 from .lanes import borrowed, keep
 from .passes import highest
+from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, INVALID, UNANSWERED
 from .sweeps import emitted, exponentiated, pooled
 from .tiles import (
@@ -19,8 +20,6 @@ from .tiles import (
     locate,
     padded,
     repaired,
-    scratch,
-    scratch_rows,
     spread_out,
 )
 
@@ -44,10 +43,10 @@ def apply_rows(
     wide = min(K, TILE)
     tiles = (K + wide - 1) // wide
     owners = (
-        (scratch(wide, v), scratch(wide, v), np.zeros((3, m4)), np.empty((2, tiles))),
+        (scratch(wide, v), scratch(wide, v), table(3, m4, v), table(2, tiles, v)),
         # A row of one tile stays in the first-level cache, a longer one in the second.
         (scratch(wide, like), scratch(K if tiles > 1 else 1, like), scratch_rows(m4, wide, like)),
-        (np.zeros((2, m4), np.uint64), distances(step, wide, K, like)),
+        (table(2, m4, base), distances(step, wide, K, like)),
     )
     z, e, of_models = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     of_tiles, zeros, row = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
@@ -56,7 +55,8 @@ def apply_rows(
     row_v, share, rest = of_models[0], of_models[1], of_models[2]
     base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
     out, status = borrowed(out), borrowed(status)
-    row_v[:m] = v
+    for a in range(m):
+        row_v[a] = v[a]
     nothing = -np.inf if log else 0.0
     for n in range(first, last):
         status[n] = 0

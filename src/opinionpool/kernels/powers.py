@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import intrinsic, jit, types
+from .jit import intrinsic, part, types
 from .lanes import bits_of, call, constant_of
 from .reductions import zero_below
 from .vector import intrinsic_of
@@ -126,7 +126,7 @@ def plus_ln2(typingctx: Any, rest: Any, n: Any) -> Any:
     return types.float64(types.float64, types.float64), codegen
 
 
-@jit
+@part
 def logarithm(x: float) -> float:
     """Return ``ln x`` for normal ``x > 0``, to about an ulp (coefficients of fdlibm's e_log.c)."""
     m, n = split_mantissa(x)
@@ -145,7 +145,7 @@ def logarithm(x: float) -> float:
     return result
 
 
-@jit
+@part
 def near_power(y: Any) -> Any:
     """Return ``2**y`` for ``|y| <= 1022`` to 8.2e-13, of a number or of lanes of float64.
 
@@ -164,7 +164,7 @@ def near_power(y: Any) -> Any:
     return raised(p, u)
 
 
-@jit
+@part
 def near_exponential32(t: Any) -> Any:
     """Return ``e**t`` for ``|t| <= 87``, of a float32 or of lanes, to 8e-8 (on average 1e-9).
 
@@ -183,13 +183,13 @@ def near_exponential32(t: Any) -> Any:
     return raised(p, u)
 
 
-@jit
+@part
 def power(y: Any) -> Any:
     """Return ``2**y`` as :func:`near_power`, 0 where it would be subnormal; NaN for NaN."""
     return zero_below(y, _LOWEST_POWER, near_power(y))
 
 
-@jit
+@part
 def exponential(t: Any, narrow: bool) -> Any:
     """Return ``e**t`` for ``t <= 0``, of a float64 or of lanes; NaN for NaN, 0 for −inf.
 

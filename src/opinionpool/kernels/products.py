@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .jit import carray, jit
+from .jit import carray, part
 from .vector import pointer
 
 
-@jit
+@part
 def dots(total: Any, w: Any, at: Any, n: int, like: Any) -> None:
     """Add ``Σ_k w_k x_αk`` to ``total`` for every model."""
     for a in range(0, len(at), 4):
@@ -31,7 +31,7 @@ def dots(total: Any, w: Any, at: Any, n: int, like: Any) -> None:
         total[a + 3] += s3
 
 
-@jit
+@part
 def gram(total: Any, c: Any, n: int) -> None:
     """Add ``Σ_k c_αk c_βk`` to the lower triangle of ``total``, in blocks of 4 × 4 models.
 
@@ -84,7 +84,7 @@ def gram(total: Any, c: Any, n: int) -> None:
             add_row(total, i + 3, j, t30, t31, t32, t33)
 
 
-@jit
+@part
 def add_row(total: Any, i: int, j: int, s0: float, s1: float, s2: float, s3: float) -> None:
     """Add four sums to ``total[i, j:j + 4]``."""
     total[i, j] += s0

@@ -34,11 +34,12 @@ from typing import Any
 
 import numpy as np
 
-from .jit import jit
+from .jit import jit, part
 from .lanes import LANES, borrowed, keep, start_of
 from .moments import MOST_ADDED, add_products, collect, sums_of
 from .passes import highest, scaled
 from .products import dots, gram
+from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
 from .sweeps import add_means, exponentiated, first_at, pooled
 from .tiles import (
@@ -48,8 +49,6 @@ from .tiles import (
     locate,
     padded,
     repaired,
-    scratch,
-    scratch_rows,
     shared,
     spread_out,
 )
@@ -88,10 +87,10 @@ def sum_rows(
     single = wide == K
     owners = (
         (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
-        (np.zeros((m4, m4)), np.zeros((m4, m4))),
+        (table(m4, m4, v), table(m4, m4, v)),
         (scratch(wide, like), scratch(wide, like), scratch(m4, like), scratch(m4, like)),
         (scratch(sums_of(m4) * LANES, like), scratch_rows(m4, wide, like)),
-        (np.zeros((3, m4), np.uint64), distances(step, wide, K, like)),
+        (table(3, m4, base), distances(step, wide, K, like)),
     )
     z = borrowed(owners[0][0])
     # In place where it can be: with 8 models all else fits the first-level cache.
@@ -106,7 +105,9 @@ def sum_rows(
     row_v, share, rest, y = of_models[0], of_models[1], of_models[2], of_models[3]
     best, own, mean, gap = of_models[4], of_models[5], of_models[6], of_models[7]
     delta, added, rows = of_models[8], 0, 0
-    row_v[:m], share[:] = v, 1.0
+    for a in range(m):
+        row_v[a] = v[a]
+    share[:] = 1.0
     value = 0.0
     for n in range(first, last):
         if u[n] == 0:
@@ -172,7 +173,8 @@ def sum_rows(
                 gap[a] = share[a] * (own[a] - shift[a])
             if order == 2 and state == 0 and z_y > -np.inf:
                 scaled(p, e, u[n] / tile_mass if single else 1.0, size)
-                piece[:], centre[:] = at, shift
+                for a in range(m4):
+                    piece[a], centre[a] = at[a], shift[a]
                 if partial:
                     for a in range(m):
                         shared(clean[a], at[a], shift[a], z, z_own, share[a], rest[a], size, like)
@@ -234,7 +236,7 @@ def sum_rows(
     return value
 
 
-@jit
+@part
 def about_the_mean(curvature: Any, part: Any, gaps: Any, rows: int) -> None:
     """Take off what is left because means were rounded: ``E(ℓ−h)(ℓ'−h') − (Eℓ−h)(Eℓ'−h')``."""
     part[:] = 0.0

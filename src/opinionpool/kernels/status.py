@@ -23,3 +23,6 @@ MISSING = 5
 PARTLY_NAN = 6
 #: A cell is +inf.
 INFINITE = 7
+
+#: Not said yet: rows that a kernel for few classes leaves to the one that takes rows apart.
+LEFT = 255

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plain
-from .arrays import Rows, attendance_of, common_dtype, plain_layout
+from .arrays import Rows, attendance_of, common_dtype, left_over, plain_layout
 from .choice import NARROW_SUMS, Kernels, compiled
 from .threads import blocks, in_threads
 
@@ -148,15 +148,17 @@ class _CompiledSums:
         gradient, reach, curvature = np.zeros(filled), np.zeros(filled), np.zeros((filled, filled))
         here = slice(first, last)
         order = self.order if first in self.bent else min(self.order, 1)
-        data = (
+        data: tuple[Any, ...] = (
             *(self.classes[here], self.soft[here], self.u[here], self.k, order),
             *(self.status[here], self.rows.like, gradient, reach, curvature),
         )
+        spans, value = [(0, last - first)], 0.0
         if self.narrow:
-            value = sum_narrow(0, last - first, base, step, self.v, *data)
-        else:
+            value = sum_narrow(*spans[0], base, step, self.v, *data)
+            spans = left_over(self.status[here])
+        for span in spans:
             present = attendance_of(self.present, first, last)
-            value = sum_rows(0, last - first, base, step, self.v, present, *data)
+            value += sum_rows(*span, base, step, self.v, present, *data)
         return plain.Derivatives(value, gradient[:m], reach[:m], curvature[:m, :m])
 
 

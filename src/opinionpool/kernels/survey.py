@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import survey_plain
-from .arrays import Rows, common_dtype, plain_layout
+from .arrays import Rows, common_dtype, left_over, plain_layout
 from .choice import NARROW_SURVEY, Kernels, compiled
 from .survey_plain import Outline, Tally
 from .threads import blocks, in_threads
@@ -199,7 +199,6 @@ class _Compiled(_Plain):
 
         base, step, _alive = self.rows.block(first, last)
         extent, sums = np.array([np.inf, -np.inf, 0.0]), np.zeros(3, np.uint64)
-        kernel = survey_narrow if self.narrow else survey_rows
         here, k = slice(first, last), self.x.shape[1]
         assert self.classes is not None
         assert self.soft is not None
@@ -207,11 +206,17 @@ class _Compiled(_Plain):
         log_z, known = self.of_rows(first, last)
         at_outcome = np.empty(0) if known is None else known
         status = self.status[here]
-        kernel(
-            *(0, last - first, base[0], step[0], k, self.classes[here], self.soft[here]),
+        data: tuple[Any, ...] = (
+            *(base[0], step[0], k, self.classes[here], self.soft[here]),
             *(log_z, at_outcome, status, self.checksum),
             *(self.rows.like, extent, sums),
         )
+        spans = [(0, last - first)]
+        if self.narrow:
+            survey_narrow(*spans[0], *data)
+            spans = left_over(status)
+        for span in spans:
+            survey_rows(*span, *data)
         words, weighted, zeros = (int(own) for own in sums)
         place = (self.first_row + first) * k * (self.rows.like.itemsize // 4)
         low, high, spread = (float(own) for own in extent)

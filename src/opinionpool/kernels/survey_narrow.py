@@ -2,7 +2,8 @@
 
 Rows are turned into columns, sixteen rows to a vector (``turned``): maxima, exponentials and
 their sums are then those of every row, whatever constants the rows have. A tile that holds anything
-not finite is left to :mod:`~opinionpool.kernels.survey_rows`, which takes its rows apart.
+not finite is left, by whoever calls, to :mod:`~opinionpool.kernels.survey_rows`, which takes its
+rows apart.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, jit
+from .jit import carray, inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .narrow import rows_of_tile
 from .powers import exponential, logarithm, near_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
-from .survey_rows import NEAR32, at_soft, fetch, survey_rows, word_sums
-from .tiles import scratch
+from .scratch import scratch
+from .status import LEFT
+from .survey_rows import NEAR32, at_soft, fetch, word_sums
 from .turned import filled_up, turn
 from .vector import pointer
 
@@ -62,7 +64,7 @@ def masses(columns: Any, K: int, top: Any) -> Any:
     return total
 
 
-@jit
+@part
 def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
     """Copy rows, and the last one until they are a multiple of 16; cells behind may be read."""
     x = carray(pointer(at, like), rows * K)
@@ -88,7 +90,10 @@ def survey_narrow(
     extent: Any,
     sums: Any,
 ) -> None:
-    """Do as :func:`~opinionpool.kernels.survey_rows.survey_rows`, of rows without gaps."""
+    """Do as :func:`~opinionpool.kernels.survey_rows.survey_rows`, of rows without gaps.
+
+    The status of tiles that are left to it is LEFT.
+    """
     words_of_cell, many = like.itemsize // 4, rows_of_tile(K)
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
@@ -131,10 +136,7 @@ def survey_narrow(
                 store(mass, r, masses(columns, K, top))
             store(tops, r, wide(top))
         if fault:
-            survey_rows(
-                begin, begin + rows, base, step, K, classes, soft, log_z, at_outcome, status,
-                checksum, like, extent, sums,
-            )  # fmt: skip
+            status[begin : begin + rows] = LEFT
             continue
         if checksum:
             word_sums(sums, at, rows * K * words_of_cell, begin * K * words_of_cell)

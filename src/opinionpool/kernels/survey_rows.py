@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .jit import carray, inlined, jit
+from .jit import carray, inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, load_first, places, spread, start_of, wide, words
 from .passes import exponential_sum
 from .powers import near_exponential32
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
+from .scratch import scratch
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
-from .tiles import TILE, scratch
+from .tiles import TILE
 from .vector import pointer, prefetch
 
 #: How far cells may be below a maximum for their exponentials to be normal float32 numbers
@@ -48,7 +49,7 @@ def extremes_of(address: Any, n: int, like: Any) -> tuple[float, float, float]:
     return highest_of(top), lowest_of(bottom), total_of(check)
 
 
-@jit
+@part
 def extremes(x: Any, n: int) -> tuple[float, float, float]:
     """Return the largest and smallest of some cells; see :func:`extremes_of`."""
     return extremes_of(start_of(x), n, x)
@@ -78,7 +79,7 @@ def word_sums(sums: Any, address: Any, n: int, start: int) -> None:
     sums[1] += of_lanes + np.uint64(2 * LANES) * before + np.uint64(2 * start) * plain
 
 
-@jit
+@part
 def special(x: Any, n: int) -> tuple[int, int, int]:
     """Return how many cells are NaN, +inf and −inf.
 
@@ -94,7 +95,7 @@ def special(x: Any, n: int) -> tuple[int, int, int]:
     return int(nan), int(above), int(below)
 
 
-@jit
+@part
 def lowest(x: Any, n: int, top: float, clean: Any) -> float:
     """Return the smallest cell that is not −inf, of cells of which ``top`` is the largest.
 
@@ -108,14 +109,14 @@ def lowest(x: Any, n: int, top: float, clean: Any) -> float:
     return np.float64(bottom)
 
 
-@jit
+@part
 def reach_of(K: int, step: int, like: Any) -> int:
     """Return how many bytes ahead to fetch: about ``AHEAD``, and the same place of a row."""
     row = K * like.itemsize
     return AHEAD if row >= AHEAD else step * (AHEAD // row)
 
 
-@jit
+@part
 def fetch(at: Any, size: int) -> None:
     """Ask for some bytes of memory, to be read soon."""
     for byte in range(0, size, 64):
@@ -158,7 +159,7 @@ def near_sum_ahead(address: Any, top: Any, n: int, ahead: int, like: Any) -> flo
     return mass
 
 
-@jit
+@part
 def at_soft(x: Any, q: Any, n: int, log_z: float) -> float:
     """Return ``Σ_k q_k x_k − log_z Σ_k q_k`` with 0·(−inf) = 0; 0 where q is."""
     total = mass = 0.0

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import inlined, jit
+from .jit import inlined, part
 from .lanes import LANES, load, load_first, rounded, spread, start_of, store, stream, wide
 from .powers import exponential
 from .reductions import keep_first, total_of, where_equal
@@ -56,7 +56,7 @@ def weighted(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
     return s + (v[2] * wide(cells(like, x[2], k, many)) + v[3] * wide(cells(like, x[3], k, many)))
 
 
-@jit
+@part
 def pooled(z: Any, at: Any, to: Any, v: Any, n: int, like: Any) -> None:
     """Set ``z[:n] = Σ_α v_α x_α``, eight models at a time, then four; −inf behind."""
     for a in range(0, len(at), 8):
@@ -66,7 +66,7 @@ def pooled(z: Any, at: Any, to: Any, v: Any, n: int, like: Any) -> None:
             add_four(z, at, to, v, a, n, like)
 
 
-@jit
+@part
 def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
     """Add eight models' cells to ``z``; set it to them if they are the first."""
     x, y, of_x, of_y = four_of(at, a), four_of(at, a + 4), four_of(v, a), four_of(v, a + 4)
@@ -83,7 +83,7 @@ def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> No
         fetch(lines, whole, like)
 
 
-@jit
+@part
 def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
     """Add four models' cells to ``z``; set it to them if they are the first."""
     x, of_x = four_of(at, a), four_of(v, a)
@@ -100,7 +100,7 @@ def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> Non
         fetch(lines, whole, like)
 
 
-@jit
+@part
 def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> float:
     """Set ``e[:n] = exp(z − top)``, 0 behind where z is −inf, and return the sum.
 
@@ -142,7 +142,7 @@ def put_four(total: Any, a: int, s: Any) -> None:
     total[a + 3] += total_of(s[3])
 
 
-@jit
+@part
 def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
     """Add ``Σ_k e_k x_αk`` to ``total`` for every model."""
     start, whole = start_of(e), n - n % LANES
@@ -158,7 +158,7 @@ def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
         put_four(total, a, s)
 
 
-@jit
+@part
 def add_two_means(
     total: Any, other: Any, e: Any, d: Any, at: Any, to: Any, n: int, like: Any
 ) -> None:
@@ -179,7 +179,7 @@ def add_two_means(
         put_four(other, a, t)
 
 
-@jit
+@part
 def first_at(z: Any, n: int, top: float) -> int:
     """Return the first index of a value that is there; 16 numbers behind may be read."""
     start, k = start_of(z), 0
@@ -190,7 +190,7 @@ def first_at(z: Any, n: int, top: float) -> int:
     return k + lane
 
 
-@jit
+@part
 def emitted(
     out: Any, x: Any, factor: float, addend: float, n: int, past_caches: bool, like: Any
 ) -> None:
