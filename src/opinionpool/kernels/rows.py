@@ -41,7 +41,7 @@ from .passes import highest, scaled
 from .products import dots, gram
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .sweeps import add_means, exponentiated, first_at, pooled
+from .sweeps import add_means, exponentiated, first_at, pooled, rescaled_mass
 from .tiles import (
     TILE,
     answering,
@@ -71,13 +71,17 @@ def sum_rows(
     u: Any,
     K: int,
     order: int,
+    by: float,
     status: Any,
     like: Any,
     gradient: Any,
     reach: Any,
     curvature: Any,
-) -> float:
-    """Sum the loss over rows and return it; add its derivatives to the arrays given."""
+) -> tuple[float, float]:
+    """Sum the loss over rows and return it; add its derivatives to the arrays given.
+
+    With it comes that of pooled logits times ``by``, 0 where that is 0.
+    """
     m, m4 = len(base), padded(len(base))
     base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
     classes, soft, u, status = borrowed(classes), borrowed(soft), borrowed(u), borrowed(status)
@@ -108,7 +112,7 @@ def sum_rows(
     for a in range(m):
         row_v[a] = v[a]
     share[:] = 1.0
-    value = 0.0
+    value = rescaled = 0.0
     for n in range(first, last):
         if u[n] == 0:
             continue
@@ -117,6 +121,7 @@ def sum_rows(
             continue
         state = 0
         top, mass, z_y, z_mean, z_best = -np.inf, 0.0, 0.0, 0.0, 0.0
+        other = 0.0
         y[:] = 0.0
         mean[:] = 0.0
         if not single:
@@ -154,6 +159,12 @@ def sum_rows(
                 z_best = tile_top
                 for a in range(m4):
                     best[a] = cell(like, at[a], favourite)
+            if by > 0:
+                here = rescaled_mass(z, tile_top, by, size, like)
+                if low > 0:
+                    other *= math.exp(by * (top - new_top))
+                    here *= math.exp(by * (tile_top - new_top))
+                other += here
             tile_mass = exponentiated(e, z, tile_top, size, spread_out(to, order == 0), like)
             if order == 0:
                 mass = mass * old + tile_mass * new
@@ -215,6 +226,8 @@ def sum_rows(
         if state:
             continue
         value += u[n] * (top - z_y + math.log(mass))
+        if by > 0:
+            rescaled += u[n] * (by * (top - z_y) + math.log(other))
         if order == 0:
             continue
         for a in range(m):
@@ -233,7 +246,7 @@ def sum_rows(
     if rows:
         about_the_mean(curvature, part, gaps, rows)
     keep(owners)
-    return value
+    return value, rescaled
 
 
 @part
