@@ -75,7 +75,7 @@ def test_the_loss_of_a_multiple_is_found_on_the_way(kind, dtype, k, by):
 
 
 @every_dtype
-@pytest.mark.parametrize("m", [8, 9, 11, 12, 13, 17, 21])
+@pytest.mark.parametrize("m", [3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 17, 21])
 def test_every_number_of_models_goes_through_the_registers(dtype, m):
     for k in (5, 100):
         job = make_job("plain", dtype, m, 60, k)

@@ -123,7 +123,7 @@ def apply_narrow(
         full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
         for a in range(m):
             once[a] = to[a - a % 4]
-        pooled(z, at, once, row_v, full * K, like)
+        pooled(z, at, once, row_v, (m // 4, 0), full * K, like)
         if favourites(e, z, tops, unused, unused, unused, full, K, to, 1, like) != 0:
             status[low : low + rows] = LEFT
             continue
@@ -206,7 +206,7 @@ def sum_narrow(
         for a in range(m):
             once[a] = to[a - a % 4]
         outcomes(y, weight, classes, soft, u, low, rows, full)
-        pooled(z, at, once, row_v, full * K, like)
+        pooled(z, at, once, row_v, (m // 4, 0), full * K, like)
         if favourites(e, z, tops, best, z_y, y, full, K, to, 1 if order < 2 else 0, like) != 0:
             status[low : low + rows] = LEFT
             continue

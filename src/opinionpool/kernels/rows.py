@@ -46,6 +46,7 @@ from .tiles import (
     TILE,
     answering,
     distances,
+    groups_of,
     locate,
     padded,
     repaired,
@@ -87,7 +88,7 @@ def sum_rows(
     classes, soft, u, status = borrowed(classes), borrowed(soft), borrowed(u), borrowed(status)
     gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
     partial = present.size > 0
-    wide = min(K, TILE)
+    wide, groups = min(K, TILE), groups_of(m)
     single = wide == K
     owners = (
         (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
@@ -131,7 +132,7 @@ def sum_rows(
             locate(at, base, step, present, n, low * like.itemsize, zeros)
             for a in range(m4):
                 to[a] = at[a] + np.uint64(ahead[a])
-            pooled(z, at, to, row_v, size, like)
+            pooled(z, at, to, row_v, groups, size, like)
             tile_top, check = highest(z, size)
             if check != 0:
                 state |= repaired(z, at, row_v, size, clean, zeros, like)
@@ -165,13 +166,15 @@ def sum_rows(
                     other *= math.exp(by * (top - new_top))
                     here *= math.exp(by * (tile_top - new_top))
                 other += here
-            tile_mass = exponentiated(e, z, tile_top, size, spread_out(to, order == 0), like)
+            tile_mass = exponentiated(
+                e, z, tile_top, size, spread_out(to, groups, order == 0), like
+            )
             if order == 0:
                 mass = mass * old + tile_mass * new
                 top = new_top
                 continue
             own[:] = 0.0
-            add_means(own, e, at, to, size, like)
+            add_means(own, e, at, to, groups, size, like)
             z_own = 0.0
             if partial:
                 for k in range(size):
