@@ -361,7 +361,7 @@ def in_sample(
     s = choice.inverse_temperature
     assert s is not None
     if isinstance(task.evidence.parameters, Lazy) and task.evidence.attendance is None:
-        return of_all_rows(task, choice.weights, s, choice.loss, losses, closure=closure)
+        return of_all_rows(task, choice, losses, closure=closure)
     answered = task.evidence.answered()
     loss = mean_loss(task.rule, choice.weights, s, answered, closure=closure)
     split = decomposition(task.rule, choice.weights, answered, loss)

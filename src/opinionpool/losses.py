@@ -9,7 +9,7 @@ from .diagnostics.decomposition import split
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 from .rules.objective import PooledLoss
-from .weightings.base import Task
+from .weightings.base import Choice, Task
 
 Array = NDArray[np.float64]
 
@@ -48,21 +48,29 @@ def model_losses(evidence: Evidence) -> Array:
 
 
 def of_all_rows(
-    task: Task, w: Array, s: float, loss: float | None, losses: Array, *, closure: bool
+    task: Task, choice: Choice, losses: Array, *, closure: bool
 ) -> tuple[float, dict[str, float]]:
     """Return a pool's mean loss on rows that every model answered, and its split.
 
-    Reads the rows only for what is not known yet: ``loss`` of the pool as its weights were chosen
-    (None if it is not), ``losses`` of the models.
+    Reads the rows only for what is not known yet: what ``choice`` knows of the pool, ``losses`` of
+    the models.
     """
     rule, evidence = task.rule, task.evidence
+    w, s, loss, untempered = (
+        choice.weights,
+        choice.inverse_temperature,
+        choice.loss,
+        choice.untempered,
+    )
+    assert s is not None
     if not closure:  # models without weight do not veto
         chosen = np.flatnonzero(w > 0)
         evidence, w, losses = evidence.models(chosen), w[chosen], losses[chosen]
     if rule.joint_temperature:
         problem = PooledLoss(rule, evidence)
         loss = problem.loss(w * s) if loss is None else loss
-        untempered = loss if s == 1 else problem.loss(w)
+        if untempered is None:
+            untempered = loss if s == 1 else problem.loss(w)
     else:  # its weights are chosen at T = 1, and that is the loss that may be known
         untempered = PooledLoss(rule, evidence).loss(w) if loss is None else loss
         loss = untempered if s == 1 else mean_loss(rule, w, s, evidence, closure=closure)

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 import opinionpool as op
 from opinionpool.predictions import in_place
+from opinionpool.rules.objective import PooledLoss
 from opinionpool.weightings import base
 
 N, K = 400, 5
@@ -244,14 +245,25 @@ def test_threads_change_nothing_but_the_last_digits(in_place_always):
     assert one.loss == pytest.approx(two.loss, abs=1e-12)
 
 
+def test_the_loss_at_one_found_on_the_way_is_that_of_a_pass(in_place_always, monkeypatch):
+    models, y = problem(3)
+    in_place_always()
+    found = op.fit(models, y, penalty=0)
+    monkeypatch.setattr(PooledLoss, "untempered", lambda problem, v: None)
+    expected = op.fit(models, y, penalty=0)
+    assert found.temperature != 1
+    assert expected.passes == found.passes + 1
+    assert found.decomposition == pytest.approx(expected.decomposition, abs=1e-8)
+
+
 def test_passes_are_counted(in_place_always, monkeypatch):
     monkeypatch.setattr(base, "ENOUGH", 1e-6)
     models, y = problem(3)
     assert op.fit(models, y).passes == op.fit(models, y).evaluations
     in_place_always()
     fitted, at_one = op.fit(models, y), op.fit(models, y, temperature=1.0)
-    # The survey, the solver's readings, and the loss at T = 1 where that is another.
-    assert fitted.passes == 1 + fitted.evaluations + 1
+    # The survey and the solver's readings, the last of which finds the loss at T = 1 too.
+    assert fitted.passes == 1 + fitted.evaluations
     assert at_one.passes == 1 + at_one.evaluations
     some = np.where(np.arange(N) % 6, y, np.nan)
     labelled = op.fit(models, some, temperature=1.0)

@@ -91,6 +91,7 @@ class Allowed:
 
     dtype: Any
     sums: float = field(init=False)
+    rescaled: float = field(init=False)
     curvature: float = field(init=False)
     pool: float = field(init=False)
 
@@ -99,6 +100,8 @@ class Allowed:
         # Loss and gradient are float64 whatever the cells, but for exponentials that are good to
         # 1.2e-12 where the cells are float32; offsets of 1e4 cost 4 digits of 16.
         object.__setattr__(self, "sums", 1e-10)
+        # Exponentials in the cells' dtype, whose errors differ in sign.
+        object.__setattr__(self, "rescaled", ulps(np.float32, 1) if narrow else 1e-10)
         # Centred cells and short sums of their products are in the cells' dtype.
         object.__setattr__(self, "curvature", ulps(np.float32, 32) if narrow else 1e-10)
         object.__setattr__(self, "pool", ulps(np.float32, 2) if narrow else 1e-10)
@@ -122,6 +125,7 @@ def assert_same_sums(found: fused.Sums, expected: fused.Sums, dtype: Any) -> Non
     np.testing.assert_array_equal(found.status, expected.status)
     # Of rows that cost nothing only what was cancelled is left, 1e-16 of the offsets.
     assert difference(found.value, expected.value, least=1.0) <= allowed.sums
+    assert difference(found.rescaled, expected.rescaled, least=1.0) <= allowed.rescaled
     for name in ("gradient", "reach"):
         if getattr(found, name) is not None:
             a, b = getattr(found, name), getattr(expected, name)

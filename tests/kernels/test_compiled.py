@@ -59,8 +59,23 @@ def test_lower_orders_are_the_same_without_the_rest(kind, k, order):
     assert (found.gradient is None) == (found.reach is None) == (order == 0)
 
 
+@every_kind
 @every_dtype
-@pytest.mark.parametrize("m", [8, 9, 11, 12, 13, 17, 21])
+@pytest.mark.parametrize("k", CLASSES)
+@pytest.mark.parametrize("by", [0.3, 1.7])
+def test_the_loss_of_a_multiple_is_found_on_the_way(kind, dtype, k, by):
+    job = make_job(kind, dtype, 3, rows_for(k), k)
+    found, alone = job.sums(order=1, by=by, **AUTO), job.sums(order=1, **AUTO)
+    assert_same_sums(found, job.sums(by=by, **PLAIN), dtype)
+    assert found.value == alone.value
+    assert_array_equal(found.gradient, alone.gradient)
+    job.v = by * job.v
+    expected = job.sums(**PLAIN).value
+    assert difference(found.rescaled, expected, least=1.0) <= Allowed(dtype).rescaled
+
+
+@every_dtype
+@pytest.mark.parametrize("m", [3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 17, 21])
 def test_every_number_of_models_goes_through_the_registers(dtype, m):
     for k in (5, 100):
         job = make_job("plain", dtype, m, 60, k)

@@ -11,6 +11,7 @@ from opinionpool.kernels.arrays import address
 from opinionpool.kernels.jit import jit
 from opinionpool.kernels.lanes import LANES, load, start_of, store
 from opinionpool.kernels.scratch import scratch as scratch_within
+from opinionpool.kernels.tiles import groups_of
 
 pytestmark = needs_numba
 
@@ -44,10 +45,11 @@ class Tile:
 
 @every_dtype
 @every_size
-@pytest.mark.parametrize("m", [4, 8, 12, 20])
-def test_pooled_logits(m, n, dtype):
+@pytest.mark.parametrize("groups", [(1, 0), (2, 0), (3, 0), (5, 0), (0, 1), (0, 2), (1, 2), (2, 3)])
+def test_pooled_logits(groups, n, dtype):
+    m = 4 * groups[0] + 3 * groups[1]
     tile, z = Tile(m, n, dtype), scratch(n, np.empty(0))
-    pooled(z, tile.at, tile.at, tile.v, n, tile.like)
+    pooled(z, tile.at, tile.at, tile.v, groups, n, tile.like)
     assert_allclose(z, tile.v @ tile.wide, rtol=0, atol=ulps(np.float64, 2 * m))
     behind = np.lib.stride_tricks.as_strided(z, (-(-n // LANES) * LANES,))
     assert_array_equal(behind[n:], -np.inf)
@@ -55,12 +57,23 @@ def test_pooled_logits(m, n, dtype):
 
 @every_dtype
 @every_size
-def test_means(n, dtype):
-    tile, e = Tile(8, n, dtype), scratch(n, np.empty(0))
+@pytest.mark.parametrize("groups", [(2, 0), (0, 1), (1, 2)])
+def test_means(groups, n, dtype):
+    m = 4 * groups[0] + 3 * groups[1]
+    tile, e = Tile(m, n, dtype), scratch(n, np.empty(0))
     e[:] = np.random.default_rng(1).uniform(size=n)
-    total = np.arange(8.0)
-    add_means(total, e, tile.at, tile.at, n, tile.like)
-    assert_allclose(total, np.arange(8.0) + tile.wide @ e, rtol=0, atol=ulps(np.float64, 4 * n))
+    total = np.arange(1.0 * m)
+    add_means(total, e, tile.at, tile.at, groups, n, tile.like)
+    assert_allclose(total, np.arange(m) + tile.wide @ e, rtol=0, atol=ulps(np.float64, 4 * n))
+
+
+def test_models_are_taken_in_groups_of_which_few_are_empty():
+    for m in range(1, 40):
+        fours, threes = groups_of(m)
+        taken = 4 * fours + 3 * threes
+        assert fours >= 0
+        assert m <= taken <= -(-m // 4) * 4
+        assert taken == m or m in (1, 2, 5)
 
 
 @jit

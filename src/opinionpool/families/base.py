@@ -23,13 +23,15 @@ Present = NDArray[np.bool_]
 class Sums:
     """A loss summed over rows: value, gradient (M,), curvature (M, M), and a bound's material.
 
-    ``reach`` is whatever (M,) sums a rule's ``excess`` turns into a tighter certificate.
+    ``reach`` is whatever (M,) sums a rule's ``excess`` turns into a tighter certificate;
+    ``untempered`` the loss at T = 1, NaN where it was not found on the way.
     """
 
     value: float
     gradient: Array
     curvature: Array
     reach: Array
+    untempered: float = np.nan
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
@@ -37,11 +39,18 @@ class Sums:
             self.gradient + other.gradient,
             self.curvature + other.curvature,
             self.reach + other.reach,
+            self.untempered + other.untempered,
         )
 
     def per_row(self, n: float) -> Sums:
         """Return the mean over rows of total weight ``n``."""
-        return Sums(self.value / n, self.gradient / n, self.curvature / n, self.reach / n)
+        return Sums(
+            self.value / n,
+            self.gradient / n,
+            self.curvature / n,
+            self.reach / n,
+            self.untempered / n,
+        )
 
 
 class LogRows(ABC):

@@ -16,6 +16,7 @@ from .jit import inlined, part
 from .lanes import LANES, load, rounded, spread, start_of, store
 from .powers import exponential
 from .reductions import larger_of, total_of
+from .sweeps import shortened
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
 from .vector import prefetch, view
 
@@ -105,6 +106,18 @@ def exponentiate(
             if keep:
                 store(e, begin + LANES * k, own)
             fetch_of_fours(to, first, 4, (r * K + LANES * k) * like.itemsize)
+        store(mass, r, total)
+
+
+@part
+def rescaled_masses(mass: Any, z: Any, tops: Any, by: float, rows: int, K: int, like: Any) -> None:
+    """Set the rows' ``Σ_k exp(by (z_k − top))``; see :func:`~opinionpool.kernels.sweeps`."""
+    width = LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        at, top = address_of(z, r // LANES * width), load(tops, start_of(tops), r)
+        total = spread(z, 0.0)
+        for k in range(K):
+            total = total + shortened((load(z, at, LANES * k) - top) * by, like)
         store(mass, r, total)
 
 

@@ -32,6 +32,7 @@ from .columns import (
     less_outcomes,
     outcomes,
     probabilities,
+    rescaled_masses,
 )
 from .gram import add_gram
 from .jit import jit, part
@@ -122,7 +123,7 @@ def apply_narrow(
         full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
         for a in range(m):
             once[a] = to[a - a % 4]
-        pooled(z, at, once, row_v, full * K, like)
+        pooled(z, at, once, row_v, (m // 4, 0), full * K, like)
         if favourites(e, z, tops, unused, unused, unused, full, K, to, 1, like) != 0:
             status[low : low + rows] = LEFT
             continue
@@ -153,12 +154,13 @@ def sum_narrow(
     u: Any,
     K: int,
     order: int,
+    by: float,
     status: Any,
     like: Any,
     gradient: Any,
     reach: Any,
     curvature: Any,
-) -> float:
+) -> tuple[float, float]:
     """Do as :func:`~opinionpool.kernels.rows.sum_rows`, every model present.
 
     The status of tiles that are left to it is LEFT.
@@ -167,7 +169,7 @@ def sum_narrow(
     width = filled_up(K)
     bent = many if order == 2 else 0
     owners = (
-        (scratch(many * K, v), scratch(many * width, v), scratch_rows(6, many, v), scratch(m, v)),
+        (scratch(many * K, v), scratch(many * width, v), scratch_rows(7, many, v), scratch(m, v)),
         (scratch(many * K, v), scratch(many * K, v), table(4, m, base)),
         (scratch(many * K, like), scratch_rows(m, many * K, like), scratch(LANES * width, like)),
         (scratch(bent * width, like), scratch(bent * width, like)),
@@ -187,7 +189,7 @@ def sum_narrow(
     columns, p, root = borrowed(owners[2][2]), borrowed(owners[3][0]), borrowed(owners[3][1])
     c, sums = borrowed(owners[4][0]), borrowed(owners[4][1])
     tops, mass, best = of_rows[0], of_rows[1], of_rows[2]
-    y, z_y, weight = of_rows[3], of_rows[4], of_rows[5]
+    y, z_y, weight, other = of_rows[3], of_rows[4], of_rows[5], of_rows[6]
     at, to, once, of_c = addresses[0], addresses[1], addresses[2], addresses[3]
     base, step, classes, soft = borrowed(base), borrowed(step), borrowed(classes), borrowed(soft)
     u, status, like = borrowed(u), borrowed(status), borrowed(like)
@@ -197,14 +199,14 @@ def sum_narrow(
     for a in range(len(v)):
         row_v[a] = v[a]
     added = 0
-    value = 0.0
+    value = rescaled = 0.0
     for low in range(first, last, many):
         rows = min(many, last - low)
         full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
         for a in range(m):
             once[a] = to[a - a % 4]
         outcomes(y, weight, classes, soft, u, low, rows, full)
-        pooled(z, at, once, row_v, full * K, like)
+        pooled(z, at, once, row_v, (m // 4, 0), full * K, like)
         if favourites(e, z, tops, best, z_y, y, full, K, to, 1 if order < 2 else 0, like) != 0:
             status[low : low + rows] = LEFT
             continue
@@ -213,6 +215,10 @@ def sum_narrow(
             z_y[r] = 0.0
             for k in range(K):
                 z_y[r] += soft[low + r, k] * z[r * K + k]
+        if by > 0:
+            rescaled_masses(other, e, tops, by, full, K, like)
+            for r in range(full):
+                rescaled += weight[r] * (by * (tops[r] - z_y[r]) + logarithm(other[r]))
         exponentiate(e, mass, tops, full, K, order > 0, to, 2 + order, like)
         for r in range(full):
             value += weight[r] * ((tops[r] - z_y[r]) + logarithm(mass[r]))
@@ -235,4 +241,4 @@ def sum_narrow(
     if added > 0:
         collect(curvature, sums, like)
     keep(owners)
-    return value
+    return value, rescaled

@@ -22,12 +22,16 @@ LARGEST = 1e140
 
 
 class Derivatives(NamedTuple):
-    """A loss summed over rows, with gradient and reach (M,) and curvature (M, M)."""
+    """A loss summed over rows, with gradient and reach (M,) and curvature (M, M).
+
+    ``rescaled`` is that of pooled logits times a number.
+    """
 
     value: float
     gradient: Array
     reach: Array
     curvature: Array
+    rescaled: float = 0.0
 
 
 class _Pooled(NamedTuple):
@@ -89,8 +93,12 @@ def log_sums(
     soft: Array | None,
     u: Array,
     status: NDArray[np.uint8],
+    by: float = 0.0,
 ) -> Derivatives:
-    """Sum the log rule's loss and its derivatives over a block of rows (see rules/log.py)."""
+    """Sum the log rule's loss and its derivatives over a block of rows (see rules/log.py).
+
+    And, unless it is 0, the loss of pooled logits times ``by``.
+    """
     row = _pool(arrays, v, present)
     n, k = row.z.shape
     if soft is None:
@@ -115,7 +123,10 @@ def log_sums(
     at_best = np.take_along_axis(x, best[None, :, None], axis=2)[:, :, 0]
     value = float(np.einsum("n,n->", u, log_z - z_y))
     gradient, reach = (np.einsum("mn,n->m", own - y, u) for own in (mean, at_best))
-    return Derivatives(value, gradient, reach, curvature)
+    rescaled = 0.0
+    if by > 0:
+        rescaled = float(np.einsum("n,n->", u, reference.softmax(by * z).log_z - by * z_y))
+    return Derivatives(value, gradient, reach, curvature, rescaled)
 
 
 def linear_sums(log_f: Array, w: Array, u: Array) -> Derivatives:

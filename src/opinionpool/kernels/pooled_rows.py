@@ -17,6 +17,7 @@ from .tiles import (
     TILE,
     answering,
     distances,
+    groups_of,
     locate,
     padded,
     repaired,
@@ -40,7 +41,7 @@ def apply_rows(
 ) -> None:
     """Pool rows ``first`` to ``last`` into ``out``: probabilities, or their logarithms."""
     K, m, m4 = out.shape[1], len(base), padded(len(base))
-    wide = min(K, TILE)
+    wide, groups = min(K, TILE), groups_of(m)
     tiles = (K + wide - 1) // wide
     owners = (
         (scratch(wide, v), scratch(wide, v), table(3, m4, v), table(2, tiles, v)),
@@ -77,7 +78,7 @@ def apply_rows(
             locate(at, base, step, present, n, low * like.itemsize, zeros)
             for a in range(m4):
                 to[a] = at[a] + np.uint64(ahead[a])
-            pooled(z, at, to, row_v, size, like)
+            pooled(z, at, to, row_v, groups, size, like)
             tops[t], check = highest(z, size)
             if check != 0:
                 status[n] |= repaired(z, at, row_v, size, clean, zeros, like)
@@ -85,7 +86,7 @@ def apply_rows(
             sums[t] = 0.0
             if tops[t] > -np.inf:
                 into = e if log else z
-                sums[t] = exponentiated(into, z, tops[t], size, spread_out(to, True), like)
+                sums[t] = exponentiated(into, z, tops[t], size, spread_out(to, groups, True), like)
             if tiles > 1:
                 cells, shift = row[low : low + size], -tops[t] if log else 0.0
                 if tops[t] > -np.inf:

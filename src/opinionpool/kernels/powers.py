@@ -25,6 +25,8 @@ _ROUND_BITS = 0x4338000000000000  # of 1.5·2**52
 _ROOT_HALF = 0x3FE6A09E00000000  # of √½, nearly
 #: Below it e^t would be subnormal; it is taken for 0 (ln 2**-1022 is −708.396).
 _LOWEST = -708.0
+#: The same of float32 (ln 2**-126 is −87.3).
+_LOWEST32 = -87.0
 #: The same of 2**y.
 _LOWEST_POWER = -1022.0
 
@@ -181,6 +183,12 @@ def near_exponential32(t: Any) -> Any:
     p = p * f + 0.693147206703
     p = p * f + 1.0
     return raised(p, u)
+
+
+@part
+def exponential32(t: Any) -> Any:
+    """Return ``e**t`` for ``t <= 0``, as :func:`near_exponential32`; 0 below e**−87."""
+    return zero_below(t, _LOWEST32, near_exponential32(t))
 
 
 @part

@@ -41,11 +41,12 @@ from .passes import highest, scaled
 from .products import dots, gram
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .sweeps import add_means, exponentiated, first_at, pooled
+from .sweeps import add_means, exponentiated, first_at, pooled, rescaled_mass
 from .tiles import (
     TILE,
     answering,
     distances,
+    groups_of,
     locate,
     padded,
     repaired,
@@ -71,19 +72,23 @@ def sum_rows(
     u: Any,
     K: int,
     order: int,
+    by: float,
     status: Any,
     like: Any,
     gradient: Any,
     reach: Any,
     curvature: Any,
-) -> float:
-    """Sum the loss over rows and return it; add its derivatives to the arrays given."""
+) -> tuple[float, float]:
+    """Sum the loss over rows and return it; add its derivatives to the arrays given.
+
+    With it comes that of pooled logits times ``by``, 0 where that is 0.
+    """
     m, m4 = len(base), padded(len(base))
     base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
     classes, soft, u, status = borrowed(classes), borrowed(soft), borrowed(u), borrowed(status)
     gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
     partial = present.size > 0
-    wide = min(K, TILE)
+    wide, groups = min(K, TILE), groups_of(m)
     single = wide == K
     owners = (
         (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
@@ -109,7 +114,7 @@ def sum_rows(
         row_v[a] = v[a]
     share[:] = 1.0
     distances(ahead, step, wide, K, like)
-    value = 0.0
+    value = rescaled = 0.0
     for n in range(first, last):
         if u[n] == 0:
             continue
@@ -118,6 +123,7 @@ def sum_rows(
             continue
         state = 0
         top, mass, z_y, z_mean, z_best = -np.inf, 0.0, 0.0, 0.0, 0.0
+        other = 0.0
         y[:] = 0.0
         mean[:] = 0.0
         if not single:
@@ -127,7 +133,7 @@ def sum_rows(
             locate(at, base, step, present, n, low * like.itemsize, zeros)
             for a in range(m4):
                 to[a] = at[a] + np.uint64(ahead[a])
-            pooled(z, at, to, row_v, size, like)
+            pooled(z, at, to, row_v, groups, size, like)
             tile_top, check = highest(z, size)
             if check != 0:
                 state |= repaired(z, at, row_v, size, clean, zeros, like)
@@ -155,13 +161,21 @@ def sum_rows(
                 z_best = tile_top
                 for a in range(m4):
                     best[a] = cell(like, at[a], favourite)
-            tile_mass = exponentiated(e, z, tile_top, size, spread_out(to, order == 0), like)
+            if by > 0:
+                here = rescaled_mass(z, tile_top, by, size, like)
+                if low > 0:
+                    other *= math.exp(by * (top - new_top))
+                    here *= math.exp(by * (tile_top - new_top))
+                other += here
+            tile_mass = exponentiated(
+                e, z, tile_top, size, spread_out(to, groups, order == 0), like
+            )
             if order == 0:
                 mass = mass * old + tile_mass * new
                 top = new_top
                 continue
             own[:] = 0.0
-            add_means(own, e, at, to, size, like)
+            add_means(own, e, at, to, groups, size, like)
             z_own = 0.0
             if partial:
                 for k in range(size):
@@ -216,6 +230,8 @@ def sum_rows(
         if state:
             continue
         value += u[n] * (top - z_y + math.log(mass))
+        if by > 0:
+            rescaled += u[n] * (by * (top - z_y) + math.log(other))
         if order == 0:
             continue
         for a in range(m):
@@ -234,7 +250,7 @@ def sum_rows(
     if rows:
         about_the_mean(curvature, part, gaps, rows)
     keep(owners)
-    return value
+    return value, rescaled
 
 
 @part

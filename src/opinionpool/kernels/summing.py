@@ -30,6 +30,8 @@ class Sums(NamedTuple):
         (M, M), symmetric, with ``order=2``, else None.
     status
         (N,) why a row was left out; 0 where it was not.
+    rescaled
+        The loss at ``by v``; 0 where that was not asked for.
     """
 
     value: float
@@ -37,6 +39,7 @@ class Sums(NamedTuple):
     reach: Array | None
     curvature: Array | None
     status: NDArray[np.uint8]
+    rescaled: float = 0.0
 
 
 def log_sums(
@@ -49,6 +52,7 @@ def log_sums(
     present: Present = None,
     order: int = 2,
     every: int = 1,
+    by: float = 0.0,
     threads: int = 1,
     kernels: Kernels | None = None,
 ) -> Sums:
@@ -73,6 +77,9 @@ def log_sums(
     every
         Of so many blocks of rows one need add to the curvature. What the others would add is
         positive semi-definite: the sum is then a lower bound.
+    by
+        Sum the loss at ``by v`` too, if it is not 0: logits need not be pooled again. They are
+        exponentiated in the precision of the cells.
 
     Returns
     -------
@@ -95,7 +102,7 @@ def log_sums(
     spans = blocks(n, len(v) * k * dtype.itemsize)
     if compiled(kernels):
         bent = {first for first, _ in spans[::every]} if order == 2 else set()
-        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, bent)
+        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, bent, by)
     else:
 
         def work(first: int, last: int) -> plain.Derivatives:
@@ -108,6 +115,7 @@ def log_sums(
                 None if soft is None else soft[rows],
                 u[rows],
                 status[rows],
+                by,
             )
 
     return total(in_threads(work, spans, threads), len(v), order, status)
@@ -127,12 +135,13 @@ class _CompiledSums:
         order: int,
         status: NDArray[np.uint8],
         bent: set[int],
+        by: float,
     ) -> None:
         n, self.k = arrays[0].shape
         self.narrow = present is None and self.k <= NARROW_SUMS
         self.rows = Rows(arrays, common_dtype(arrays), adjacent_rows=self.narrow)
         self.v, self.present, self.order, self.status = v, present, order, status
-        self.bent = bent
+        self.bent, self.by = bent, float(by)
         self.u = plain_layout(u, np.float64)
         nobody = np.zeros(n, np.int64)
         self.classes = nobody if classes is None else plain_layout(classes, np.int64)
@@ -149,17 +158,18 @@ class _CompiledSums:
         here = slice(first, last)
         order = self.order if first in self.bent else min(self.order, 1)
         data: tuple[Any, ...] = (
-            *(self.classes[here], self.soft[here], self.u[here], self.k, order),
+            *(self.classes[here], self.soft[here], self.u[here], self.k, order, self.by),
             *(self.status[here], self.rows.like, gradient, reach, curvature),
         )
-        spans, value = [(0, last - first)], 0.0
+        spans, losses = [(0, last - first)], []
         if self.narrow:
-            value = sum_narrow(*spans[0], base, step, self.v, *data)
+            losses.append(sum_narrow(*spans[0], base, step, self.v, *data))
             spans = left_over(self.status[here])
         for span in spans:
             present = attendance_of(self.present, first, last)
-            value += sum_rows(*span, base, step, self.v, present, *data)
-        return plain.Derivatives(value, gradient[:m], reach[:m], curvature[:m, :m])
+            losses.append(sum_rows(*span, base, step, self.v, present, *data))
+        value, rescaled = (sum(own) for own in zip(*losses, strict=True))
+        return plain.Derivatives(value, gradient[:m], reach[:m], curvature[:m, :m], rescaled)
 
 
 def total(
@@ -167,8 +177,10 @@ def total(
 ) -> Sums:
     """Add the sums of blocks, in their order; of curvatures the lower triangles count."""
     value, gradient, reach, curvature = 0.0, np.zeros(m), np.zeros(m), np.zeros((m, m))
+    rescaled = 0.0
     for part in parts:
         value += part.value
+        rescaled += part.rescaled
         gradient += part.gradient
         reach += part.reach
         curvature += part.curvature
@@ -179,4 +191,5 @@ def total(
         reach if order else None,
         lower + np.tril(lower, -1).T if order == 2 else None,
         status,
+        float(rescaled),
     )

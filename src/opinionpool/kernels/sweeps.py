@@ -5,10 +5,11 @@ Design
 A core that computes on a tile in its caches leaves the memory idle, and one that waits for memory
 computes nothing. So every sweep asks for lines of the *next* tile, a few after every 16 columns:
 of every four models the sum asks for two, the means for one, the exponentials for one (for two
-where there are no means). All at once would fill the queue of requests and stall: 8 models ×
-50,000 × 1,000 float32, loss and gradient, took 1.21 of the time of reading like this, 1.44 with
-all requests in the first sweep, and 1.35 without any.
+where there are no means); of every three the sum asks for one. All at once would fill the queue of
+requests and stall: 8 models × 50,000 × 1,000 float32, loss and gradient, took 1.21 of the time of
+reading like this, 1.44 with all requests in the first sweep, and 1.35 without any.
 
+Registers hold the sums of a few models at a time, eight, four or three (``tiles.groups_of``).
 ``at`` holds the addresses of M models' cells, M filled up to a multiple of four with addresses of
 zeros (and weights of 0), and ``to`` those of their next tiles; ``like`` is an empty array of the
 cells' dtype. Sums are float64. What is left of a tile after whole vectors is masked.
@@ -22,7 +23,7 @@ import numpy as np
 
 from .jit import inlined, part
 from .lanes import LANES, load, load_first, rounded, spread, start_of, store, stream, wide
-from .powers import exponential
+from .powers import exponential, exponential32
 from .reductions import keep_first, total_of, where_equal
 from .vector import prefetch
 
@@ -37,6 +38,12 @@ def cells(like: Any, address: Any, k: int, many: int) -> Any:
 def four_of(x: Any, a: int) -> Any:
     """Return four consecutive items as a tuple, which registers can hold."""
     return x[a], x[a + 1], x[a + 2], x[a + 3]
+
+
+@inlined
+def three_of(x: Any, a: int) -> Any:
+    """Return three consecutive items."""
+    return x[a], x[a + 1], x[a + 2]
 
 
 @inlined
@@ -56,14 +63,27 @@ def weighted(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
     return s + (v[2] * wide(cells(like, x[2], k, many)) + v[3] * wide(cells(like, x[3], k, many)))
 
 
+@inlined
+def weighted_three(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
+    """Return three models' part of 16 pooled logits."""
+    s = v[0] * wide(cells(like, x[0], k, many)) + v[1] * wide(cells(like, x[1], k, many))
+    return s + v[2] * wide(cells(like, x[2], k, many))
+
+
 @part
-def pooled(z: Any, at: Any, to: Any, v: Any, n: int, like: Any) -> None:
-    """Set ``z[:n] = Σ_α v_α x_α``, eight models at a time, then four; −inf behind."""
-    for a in range(0, len(at), 8):
-        if a + 8 <= len(at):
-            add_eight(z, at, to, v, a, n, like)
-        else:
-            add_four(z, at, to, v, a, n, like)
+def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, like: Any) -> None:
+    """Set ``z[:n] = Σ_α v_α x_α``, some models at a time; −inf behind."""
+    fours, threes = groups
+    a = 0
+    while a + 8 <= 4 * fours:
+        add_eight(z, at, to, v, a, n, like)
+        a += 8
+    if a < 4 * fours:
+        add_four(z, at, to, v, a, n, like)
+        a += 4
+    for _ in range(threes):
+        add_three(z, at, to, v, a, n, like)
+        a += 3
 
 
 @part
@@ -101,6 +121,30 @@ def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> Non
 
 
 @part
+def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
+    """Add three models' cells to ``z``; set it to them if they are the first."""
+    x, of_x, line, start, whole = three_of(at, a), three_of(v, a), to[a], start_of(z), n - n % LANES
+    for k in range(0, whole, LANES):
+        s = weighted_three(like, x, of_x, k, LANES)
+        store(z, k, s if a == 0 else s + load(v, start, k))
+        prefetch(line + np.uint64(k * like.itemsize))
+    if whole < n:
+        many = n - whole
+        s = weighted_three(like, x, of_x, whole, many)
+        s = s if a == 0 else s + load(v, start, whole)
+        store(z, whole, keep_first(s, many, -np.inf))
+        prefetch(line + np.uint64(whole * like.itemsize))
+
+
+@inlined
+def shortened(t: Any, like: Any) -> Any:
+    """Return ``e**t`` for ``t <= 0`` in the precision of the cells, as float64."""
+    if like.itemsize == 4:
+        return wide(exponential32(rounded(like, t)))
+    return exponential(t, False)
+
+
+@part
 def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> float:
     """Set ``e[:n] = exp(z − top)``, 0 behind where z is −inf, and return the sum.
 
@@ -112,6 +156,19 @@ def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> 
         store(e, k, own)
         total = total + own
         fetch(lines, k, like)
+    mass: float = total_of(total)
+    return mass
+
+
+@part
+def rescaled_mass(z: Any, top: float, by: float, n: int, like: Any) -> float:
+    """Return ``Σ_k exp(by (z_k − top))``; −inf behind n. Of float32 cells to 2e-7.
+
+    What that moves a loss by differs from row to row and comes to nothing in the mean.
+    """
+    total, start = spread(z, 0.0), start_of(z)
+    for k in range(0, n, LANES):
+        total = total + shortened((load(z, start, k) - top) * by, like)
     mass: float = total_of(total)
     return mass
 
@@ -143,10 +200,12 @@ def put_four(total: Any, a: int, s: Any) -> None:
 
 
 @part
-def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
+def add_means(
+    total: Any, e: Any, at: Any, to: Any, groups: tuple[int, int], n: int, like: Any
+) -> None:
     """Add ``Σ_k e_k x_αk`` to ``total`` for every model."""
-    start, whole = start_of(e), n - n % LANES
-    for a in range(0, len(at), 4):
+    start, whole, (fours, threes) = start_of(e), n - n % LANES, groups
+    for a in range(0, 4 * fours, 4):
         x, line, zero = four_of(at, a), to[a + 2], spread(e, 0.0)
         s = (zero, zero, zero, zero)
         for k in range(0, whole, LANES):
@@ -156,6 +215,30 @@ def add_means(total: Any, e: Any, at: Any, to: Any, n: int, like: Any) -> None:
             s = plus(s, load(e, start, whole), four_cells(like, x, whole, n - whole))
             prefetch(line + np.uint64(whole * like.itemsize))
         put_four(total, a, s)
+    for a in range(4 * fours, 4 * fours + 3 * threes, 3):
+        add_three_means(total, e, at, to, a, n, like)
+
+
+@part
+def add_three_means(total: Any, e: Any, at: Any, to: Any, a: int, n: int, like: Any) -> None:
+    """Add ``Σ_k e_k x_αk`` to ``total`` for three models."""
+    start, whole, x, line = start_of(e), n - n % LANES, three_of(at, a), to[a + 1]
+    s0 = s1 = s2 = spread(e, 0.0)
+    for k in range(0, whole, LANES):
+        w = load(e, start, k)
+        s0 = s0 + w * wide(load(like, x[0], k))
+        s1 = s1 + w * wide(load(like, x[1], k))
+        s2 = s2 + w * wide(load(like, x[2], k))
+        prefetch(line + np.uint64(k * like.itemsize))
+    if whole < n:
+        w, many = load(e, start, whole), n - whole
+        s0 = s0 + w * wide(load_first(like, x[0], whole, many))
+        s1 = s1 + w * wide(load_first(like, x[1], whole, many))
+        s2 = s2 + w * wide(load_first(like, x[2], whole, many))
+        prefetch(line + np.uint64(whole * like.itemsize))
+    total[a] += total_of(s0)
+    total[a + 1] += total_of(s1)
+    total[a + 2] += total_of(s2)
 
 
 @part

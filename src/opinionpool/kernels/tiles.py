@@ -51,16 +51,35 @@ def distances(ahead: Any, step: Any, wide: int, K: int, like: Any) -> None:
 
 
 @part
-def spread_out(to: Any, all_of_it: bool) -> Any:
+def groups_of(m: int) -> tuple[int, int]:
+    """Return into how many groups of four, and then of three, M models are taken.
+
+    As few as possible are computed for nothing: one for two and for five models, two for one.
+    """
+    threes = -m % 4
+    return ((m - 3 * threes) // 4, threes) if 3 * threes <= m else (0, (m + 2) // 3)
+
+
+@part
+def last_of(to: Any, groups: tuple[int, int], j: int, before: int) -> Any:
+    """Return the address of the last but so many of a group of models, or of the last group."""
+    fours, threes = groups
+    j = min(j, fours + threes - 1)
+    return to[(4 * j + 3 if j < fours else fours + 3 * j + 2) - before]
+
+
+@part
+def spread_out(to: Any, groups: tuple[int, int], all_of_it: bool) -> Any:
     """Return four addresses to fetch from while exponentials are computed.
 
-    What the sweeps over cells leave of every four models: the last, or the last two where there
+    What the sweeps over cells leave of every group: the last, or the last two where there
     are no means.
     """
-    m = len(to)
     if all_of_it:
-        return to[2], to[3], to[6 if m > 4 else 2], to[7 if m > 4 else 3]
-    return to[3], to[7 if m > 4 else 3], to[11 if m > 8 else 3], to[15 if m > 12 else 3]
+        first, second = last_of(to, groups, 0, 1), last_of(to, groups, 1, 1)
+        return first, last_of(to, groups, 0, 0), second, last_of(to, groups, 1, 0)
+    first, second = last_of(to, groups, 0, 0), last_of(to, groups, 1, 0)
+    return first, second, last_of(to, groups, 2, 0), last_of(to, groups, 3, 0)
 
 
 @part
@@ -124,7 +143,7 @@ def repaired(z: Any, at: Any, v: Any, n: int, clean: Any, zeros: Any, like: Any)
                 own = 0.0
             clean[a, k] = own
         at[a] = start_of(clean[a])
-    pooled(z, at, at, v, n, like)
+    pooled(z, at, at, v, (len(at) // 4, 0), n, like)
     for k in range(n):
         if not math.isfinite(z[k]):
             status = INVALID  # finite cells whose weighted sum is not

@@ -132,8 +132,7 @@ def unnamed_classes(
         return distinct
     if n_columns == 2 and all(isinstance(label, bool) for label in distinct):
         return [False, True]
-    numbers = {str(i) for i in counted}
-    if all(class_text(label) in numbers for label in distinct):
+    if all(_is_counted(class_text(label), n_columns) for label in distinct):
         return counted
     raise LabelError(
         f"the predictions have {n_columns} unnamed columns and the labels {len(distinct)} "
@@ -142,10 +141,16 @@ def unnamed_classes(
     )
 
 
+def _is_counted(text: str, n: int) -> bool:
+    """Whether a class's text is that of one of the numbers 0…n−1."""
+    few = len(text) <= len(str(n))  # int() refuses thousands of digits
+    return few and text.isascii() and text.isdecimal() and str(int(text)) == text and int(text) < n
+
+
 def _are_counted(classes: Sequence[object]) -> bool:
     """Whether classes are the numbers 0…K−1 (and not False and True, which equal two of them)."""
     counted = range(len(classes))
-    return all(type(c) is int for c in classes) and all(map(eq, classes, counted))
+    return all(map(eq, classes, counted)) and set(map(type, classes)) <= {int}
 
 
 def class_numbers(

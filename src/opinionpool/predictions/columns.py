@@ -42,6 +42,9 @@ def classes_of(
     classes = (
         _several_classes(several, reading, hard) if several else _two_classes(tables, reading, hard)
     )
+    unnamed = all(t.columns is None for t in several.values()) and len(several) == len(tables)
+    if unnamed and reading.positive is None:
+        return classes, [None] * len(tables)
     texts = [class_text(c) for c in classes]
     positive = 1
     if reading.positive is not None:

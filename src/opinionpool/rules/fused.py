@@ -56,18 +56,23 @@ class FusedLogBlock:
         missing = evidence.attendance is not None
         return cls(evidence, evidence.fallback_loss() if missing else None)
 
-    def sums(self, v: Array, every: int = 1) -> Sums:
-        """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)`` and curvature.
+    def sums(self, v: Array) -> Sums:
+        """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)`` and curvature."""
+        return reduce(add, (_complete(*part) for part in self._parts(v, order=2)))
 
-        The latter over one of so many blocks of rows at least: a lower bound.
-        """
-        return reduce(add, (_complete(*part) for part in self._parts(v, 2, every)))
+    def slope(self, v: Array) -> Sums:
+        """Sum the same, curvature over some blocks of rows only, and the loss at T = 1."""
+        s = v.sum()
+        by = 0.0 if s <= 0 or s == 1 else 1 / s
+        return reduce(
+            add, (_complete(*part, by) for part in self._parts(v, order=2, every=BENT, by=by))
+        )
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""
-        return sum(value for _, value in self._parts(v, 0))
+        return sum(value for _, value in self._parts(v, order=0))
 
-    def _parts(self, v: Array, order: int, every: int = 1) -> Iterator[tuple[fused.Sums, float]]:
+    def _parts(self, v: Array, **asked: Any) -> Iterator[tuple[fused.Sums, float]]:
         """Yield the sums of consecutive rows, and their loss with that of unanswered rows."""
         e = self.evidence
         attendance = e.attendance
@@ -80,9 +85,8 @@ class FusedLogBlock:
                 here.weight,
                 soft=here.outcomes.soft,
                 present=None if attendance is None else attendance[:, rows],
-                order=order,
-                every=every,
                 threads=e.threads,
+                **asked,
             )
             yield found, self._value(found, rows)
 
@@ -145,9 +149,10 @@ class FusedLinearBlock:
         )
 
 
-def _complete(found: fused.Sums, value: float) -> Sums:
-    """Return the kernels' sums as the rules'."""
+def _complete(found: fused.Sums, value: float, by: float = 0.0) -> Sums:
+    """Return the kernels' sums as the rules'; of good rows alone ``by`` gave the loss at T = 1."""
     assert found.gradient is not None
     assert found.reach is not None
     assert found.curvature is not None
-    return Sums(value, found.gradient, found.curvature, found.reach)
+    untempered = found.rescaled if by > 0 and not found.status.any() else np.nan
+    return Sums(value, found.gradient, found.curvature, found.reach, untempered)

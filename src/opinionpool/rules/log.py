@@ -21,7 +21,7 @@ from ..families import CATEGORICAL
 from ..families.base import Family, LogRows, Sums
 from .base import Rule, answering
 from .evidence import Evidence
-from .fused import BENT, FusedLogBlock
+from .fused import FusedLogBlock
 
 Array = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
 
     def slope(self, v: Array, block: LogBlock | FusedLogBlock) -> Sums:
         """Sum loss, gradient and some of the curvature; see :meth:`Rule.slope`."""
-        return block.sums(v, BENT) if isinstance(block, FusedLogBlock) else block.sums(v)
+        return block.slope(v) if isinstance(block, FusedLogBlock) else block.sums(v)
 
     def value(self, v: Array, block: LogBlock | FusedLogBlock) -> float:
         """Sum the loss alone."""
