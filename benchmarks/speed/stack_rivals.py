@@ -125,7 +125,7 @@ def arviz(log_f: Array) -> Callable[[], Found]:
         from arviz_stats.utils import ELPDData
         from xarray import DataArray
     except ImportError:
-        return _absent("arviz-stats is not installed")
+        return _absent("arviz-stats[xarray] is not installed")
     elpds = {
         f"m{i}": ELPDData(
             "loo", row.sum(), float(np.sqrt(n * row.var())), 1.0, 1000, n, "log", False, 0.7,

@@ -130,12 +130,15 @@ def test_stacking_rivals_reach_the_optimum(densities):
 
 @pytest.mark.parametrize("package", ["arviz_stats", "cvxpy"])
 def test_stacking_packages_come_near(densities, package):
-    pytest.importorskip(package)
     run = {
         "arviz_stats": lambda: stack_rivals.arviz(densities),
         "cvxpy": lambda: stack_rivals.cvxpy_clarabel(densities, PATIENCE),
     }[package]()
-    loss, gap = stack_rivals.loss_and_gap(densities, run().v)
+    try:
+        found = run()
+    except stack_rivals.NotHereError as reason:  # also where a part of the package is missing
+        pytest.skip(str(reason))
+    loss, gap = stack_rivals.loss_and_gap(densities, found.v)
     assert 0 <= loss - op.stack(densities).loss + 1e-12 <= min(gap + 1e-12, 1e-4)
 
 
