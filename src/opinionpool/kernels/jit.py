@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,9 +23,6 @@ try:
     from numba.extending import register_jitable as _register
 except ImportError:  # the extra is not installed
     numba = types = ir = event = _intrinsic = _register = None
-else:
-    with suppress(ImportError):  # of another numba: compiling then takes longer
-        from . import lookups as _lookups  # noqa: F401
 
 __all__ = ["AVAILABLE", "intrinsic", "ir", "jit", "types"]
 
