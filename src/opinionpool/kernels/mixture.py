@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .passes import weighted_sum
 from .plain import LARGEST
 from .powers import logarithm
-from .products import dots, gram
+from .products import gram
 from .scratch import scratch, scratch_rows
-from .tiles import locate_rows, padded
+from .sweeps import add_means, pooled
+from .tiles import groups_of, locate_rows, padded
 from .vector import view
 
 #: Columns of a tile: see ``tiles.TILE``.
@@ -44,18 +44,20 @@ def sum_mixture(
     curvature: Any,
 ) -> float:
     """Sum ``−u log Σ w f`` over columns; add ``Σ u r`` and ``Σ u r rᵀ`` to the arrays given."""
-    m = len(base)
+    m, groups = len(base), groups_of(len(base))
     mixture, inverse, root = scratch(COLUMNS, w), scratch(COLUMNS, w), scratch(COLUMNS, w)
     zeros = scratch(COLUMNS, w)
     c = scratch_rows(padded(m), COLUMNS, w)
-    at, row_w = scratch(padded(m), base), scratch(padded(m), w)
+    at, to = scratch(padded(m), base), scratch(padded(m), base)
+    row_w = scratch(padded(m), w)
     for a in range(m):
         row_w[a] = w[a]
     value = 0.0
     for low in range(first, last, COLUMNS):
         n = min(COLUMNS, last - low)
         locate_rows(at, base, step, low, zeros)
-        weighted_sum(mixture, at, row_w, n, like)
+        locate_rows(to, base, step, low + COLUMNS, zeros)
+        pooled(mixture, at, to, row_w, groups, n, like)
         weight, height, lost = u[low : low + n], top[low : low + n], faint[low : low + n]
         for k in range(n):
             clear = FAINT <= mixture[k] < np.inf
@@ -71,7 +73,7 @@ def sum_mixture(
             root[k] = np.sqrt(inverse[k])
             mixture[k] = 1.0 / mixture[k]
             inverse[k] *= mixture[k]
-        dots(pull, inverse, at, n, like)
+        add_means(pull, inverse, at, to, groups, n, like)
         if order == 2:
             for a in range(m):
                 f, out = view(at[a], like, n), c[a]

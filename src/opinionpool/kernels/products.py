@@ -1,6 +1,6 @@
 """Passes over one tile of cells that multiply them: means and Gram matrices.
 
-See :mod:`~opinionpool.kernels.passes` for the arguments.
+``at`` holds the addresses of M models' cells: see :mod:`~opinionpool.kernels.sweeps`.
 """
 
 from __future__ import annotations
