@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +33,8 @@ Array = NDArray[np.float64]
 _SPAN = 1 << 12
 #: Normalisers of rows whose exponentials add up to one.
 _NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
+#: Cells of a block that one thread reads, surveys and copies: they stay in its cache meanwhile.
+_OWN_CELLS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def survey(
     weight: Array | None = None,
     threads: int = 1,
     budget: int | None = None,
+    given_up: Event | None = None,
 ) -> Facts:
     """Check one model's cells and find out what they are.
 
@@ -89,19 +94,22 @@ def survey(
         How many threads may be used.
     budget
         Bytes of memory that reading from a file may take; None for no limit.
+    given_up
+        Given where this is one of several surveys side by side, and set when nobody wants it any
+        more.
 
     Raises
     ------
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, weight, threads, budget)
+    found = _Numbers(source, outcomes, weight, threads, budget, given_up)
     kind = found.kind(asked)
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
         plain = replace(source, kind=kind, table=found.table)
-        facts = _converted(plain, outcomes, weight, found.checksum, threads)
+        facts = _converted(plain, outcomes, weight, found.checksum, threads, given_up)
         return replace(facts, copy=found.copy)
     found.check(kind)
     return found.facts(kind)
@@ -117,6 +125,7 @@ class _Numbers:
         weight: Array | None,
         threads: int,
         budget: int | None,
+        given_up: Event | None,
     ) -> None:
         self.source, self.weight = source, weight
         n, k = source.table.values.shape
@@ -130,7 +139,7 @@ class _Numbers:
         if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
             # The only file that is being read may use the buffers of all.
             table = replace(table, values=values.within(budget // 2))
-        for first, cells in _blocks(table, budget, self.copy):
+        for first, cells in _blocks(table, budget, self.copy, given_up):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -224,6 +233,7 @@ def _converted(
     weight: Array | None,
     checksum: int,
     threads: int,
+    given_up: Event | None,
 ) -> Facts:
     """Survey cells of which the log-probabilities are to be taken first."""
     n, _ = source.table.values.shape
@@ -246,7 +256,7 @@ def _converted(
         widest = (high - low)[here].max(initial=0.0)
         return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
 
-    for first, cells in _blocks(source.table):
+    for first, cells in _blocks(source.table, given_up=given_up):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
         for own in in_threads(partial(_between, work, first, cells), spans, threads):
             zeros += own.zeros
@@ -270,25 +280,34 @@ def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sum
 
 
 def _blocks(
-    table: Table, budget: int | None = None, copy: Copied | None = None
+    table: Table,
+    budget: int | None = None,
+    copy: Copied | None = None,
+    given_up: Event | None = None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the first row and the cells of consecutive blocks; arrays in memory are one.
 
-    What is read is written to the ``copy`` by a thread of its own.
+    What is read is written to the ``copy``: by a thread of its own, as reading is, unless other
+    models are surveyed meanwhile.
     """
     values = table.values
     if not isinstance(values, LazyValues):
         yield 0, values
         return
     # Three blocks are under way, five with a copy, in a quarter of the budget.
-    cells_at_once = BLOCK_CELLS
+    cells_at_once = BLOCK_CELLS if given_up is None else _OWN_CELLS
     if budget is not None:
         cells_at_once = min(cells_at_once, budget // 4 // 5 // values.dtype.itemsize)
     step = max(1, cells_at_once // values.shape[1])
-    blocks = values.scan(step)
-    if copy is not None:
-        blocks = copy.filling(ahead(blocks))
+    if given_up is not None:
+        blocks = values.serial().scan(step)
+        blocks = blocks if copy is None else copy.filling(blocks)
+    else:
+        blocks = values.scan(step)
+        blocks = ahead(blocks if copy is None else copy.filling(ahead(blocks)))
     first = 0
-    for cells in ahead(blocks):
+    for cells in blocks:
+        if given_up is not None and given_up.is_set():
+            raise CancelledError
         yield first, cells
         first += len(cells)
