@@ -174,6 +174,9 @@ def array_of(column: Any) -> NDArray[Any]:
         column = column.cast(pa.int8()).cast(pa.float64())
     elif types.is_null(kind) or types.is_decimal(kind):
         column = column.cast(pa.float64())
+    elif not column.null_count and (types.is_integer(kind) or types.is_floating(kind)):
+        # ``to_numpy`` would import pandas where it is installed: a quarter of a second, 35 MB.
+        return np.from_dlpack(column.combine_chunks())
     array: NDArray[Any] = column.to_numpy()
     return array
 
@@ -225,12 +228,23 @@ def _table(columns: Columns) -> Any:
 
     arrays = {}
     for name, column in columns.items():
-        text = column.dtype.kind in _TEXT
         try:
-            arrays[name] = pa.array(column.tolist(), pa.string()) if text else pa.array(column)
+            arrays[name] = _arrow(column)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise InputError(f"column {name!r} cannot be written as Parquet: {error}") from error
     return pa.table(arrays)
+
+
+def _arrow(column: NDArray[Any]) -> Any:
+    """Return a column as Arrow has it; numbers without pandas, which ``array`` would import."""
+    import pyarrow as pa
+
+    if column.dtype.kind in _TEXT:
+        return pa.array(column.tolist(), pa.string())
+    if column.dtype.kind not in "iuf" or not column.dtype.isnative:
+        return pa.array(column)
+    kind, buffer = pa.from_numpy_dtype(column.dtype), pa.py_buffer(np.ascontiguousarray(column))
+    return pa.Array.from_buffers(kind, len(column), [None, buffer])
 
 
 PARQUET = Format("Parquet", (".parquet",), read_parquet, write_parquet, need_pyarrow)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from io import FileIO
-from threading import Lock
+from threading import Event, Lock
 from weakref import finalize
 
 import numpy as np
@@ -12,6 +13,9 @@ from ..errors import OutputError
 from .buffers import Buffers
 from .lazy import Block, Blocks, LazyValues
 from .scratch import empty, fill, scratch_file, writing_scratch
+
+#: Cells that are read and written at a time: they stay in a core's cache meanwhile.
+_CELLS = 1 << 20
 
 
 class ScratchRows(LazyValues):
@@ -64,6 +68,12 @@ class Copied(ScratchRows):
 
     def __init__(self, values: LazyValues) -> None:
         super().__init__(len(values), values, f"a plain copy of {values.where}")
+
+    def fill(self, values: LazyValues, given_up: Event) -> None:
+        """Write all rows, until nobody wants them any more."""
+        for _ in self.filling(values.scan(max(1, _CELLS // max(1, self.shape[1])))):
+            if given_up.is_set():
+                raise CancelledError
 
     def append(self, block: Block) -> None:
         """Write the next rows."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .inputs import GiveBack
 from .lazy import LazyValues, ahead
 from .predictions import Predictions
 from .rows import Alignment
+from .side_by_side import side_by_side
 from .spool import spooled
 from .table import Table
 
@@ -104,15 +106,35 @@ class Piecewise:
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Predictions]:
         """Yield blocks of :attr:`step` rows from row ``first`` to ``last``, read ahead."""
         end = self.n_rows if last is None else last
-        half = self._memory // 2
-        scans = {
-            name: _scan(table.values, first, end, self.step, half, half // len(self._tables))
-            for name, table in self._tables.items()
-        }
+        scans = {name: _scan(values, self.step) for name, values in self._ready(first, end).items()}
         starts = range(first, end, self.step)
         cells = ({name: next(scan) for name, scan in scans.items()} for _ in starts)
         for start, block in zip(starts, ahead(cells), strict=True):
             yield self._block(start, block)
+
+    def _ready(self, first: int, last: int) -> dict[str, Any]:
+        """Return what every model's rows are read from: a plain copy where their file is cramped.
+
+        Side by side, each file has its share of the buffers. Where that is too little to decode
+        from, copies are made by as many threads as there may be.
+        """
+        tables = list(self._tables.values())
+        buffers, workers = self._memory // 2, min(self._threads, len(tables))
+
+        def work(i: int, given_up: Event) -> Any:
+            values = tables[i].values
+            if not isinstance(values, LazyValues):
+                return values[first:last]
+            some = values.rows(first, last)
+            in_flight = 2 * self.step * some.shape[1] * some.dtype.itemsize
+            if some.within(buffers).overhead + in_flight <= buffers // len(tables):
+                return some
+            copy = copy_of(some)
+            if copy is not None:
+                copy.fill(some.within(buffers // workers).serial(), given_up)
+            return some if copy is None else copy
+
+        return dict(zip(self._tables, side_by_side(work, len(tables), workers), strict=True))
 
     def _block(self, start: int, cells: dict[str, NDArray[Any]]) -> Predictions:
         n = len(next(iter(cells.values())))
@@ -154,20 +176,9 @@ def _chosen(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     return chosen
 
 
-def _scan(
-    values: Any, first: int, last: int, step: int, buffers: int, share: int
-) -> Iterator[NDArray[Any]]:
+def _scan(values: Any, step: int) -> Iterator[NDArray[Any]]:
     if isinstance(values, LazyValues):
-        some = values.rows(first, last)
-        # Side by side, each file has its share of the buffers; one at a time may use them all.
-        cramped = some.within(buffers).overhead > share
-        copy = copy_of(some) if cramped else None
-        if copy is not None:
-            for block in ahead(some.within(buffers).scan(max(step, _CELLS // some.shape[1]))):
-                copy.append(block)
-                del block
-            some = copy
-        yield from some.scan(step)
+        yield from values.scan(step)
         return
-    for start in range(first, last, step):
-        yield values[start : min(last, start + step)]
+    for start in range(0, len(values), step):
+        yield values[start : start + step]
