@@ -86,6 +86,8 @@ def _sheet(parts: Sequence[_Part], path: Path) -> LazySheet | None:
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    if len(parts) == 1:  # what is not copied is not in memory twice
+        return parts[0]
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in names}
 
 
