@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from .columns import Reading
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
-from .side_by_side import side_by_side
+from .side_by_side import Beside, side_by_side
 from .spool import spooled
 from .survey import Facts, survey
 from .table import Table
@@ -75,17 +74,16 @@ def left_in_place(
     facts: list[Facts] = []
     absences: dict[int, NDArray[np.bool_]] = {}
     names, workers = tuple(tables), _workers(tables, threads)
-    share = None if budget is None else budget // workers
 
-    def look(i: int, given_up: Event) -> tuple[Source, Facts]:
+    def look(i: int, beside: Beside) -> tuple[Source, Facts]:
         table, position = tables[names[i]], alignment.positions[i]
+        share = None if budget is None else budget // beside.workers
         source = _source(table, position, layout.columns[names[i]], alignment, reading, share)
         height = len(source.table.values)
         own = None if outcomes is None else _in_table(outcomes, source, height)
         counts = None if weight is None else _weights_in_table(weight, source, height)
-        beside = None if workers == 1 else given_up
         asked, own_threads = layout.kinds[names[i]], threads // workers
-        fact = survey(source, asked, own, counts, own_threads, share, beside)
+        fact = survey(source, asked, own, counts, own_threads, budget, beside)
         if fact.copy is not None:
             source = replace(source, table=replace(source.table, values=fact.copy))
         return source, fact

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from .inputs import GiveBack
 from .lazy import LazyValues, ahead
 from .predictions import Predictions
 from .rows import Alignment
-from .side_by_side import side_by_side
+from .side_by_side import Beside, side_by_side
 from .spool import spooled
 from .table import Table
 
@@ -121,7 +120,7 @@ class Piecewise:
         tables = list(self._tables.values())
         buffers, workers = self._memory // 2, min(self._threads, len(tables))
 
-        def work(i: int, given_up: Event) -> Any:
+        def work(i: int, beside: Beside) -> Any:
             values = tables[i].values
             if not isinstance(values, LazyValues):
                 return values[first:last]
@@ -131,7 +130,7 @@ class Piecewise:
                 return some
             copy = copy_of(some)
             if copy is not None:
-                copy.fill(some.within(buffers // workers).serial(), given_up)
+                copy.fill(some.within(buffers // workers).serial(), beside)
             return some if copy is None else copy
 
         return dict(zip(self._tables, side_by_side(work, len(tables), workers), strict=True))

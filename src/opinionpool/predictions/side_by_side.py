@@ -8,35 +8,60 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from threading import Event
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def side_by_side(work: Callable[[int, Event], T], n: int, threads: int) -> Iterator[T]:
-    """Yield ``work(0, given_up)`` to ``work(n − 1, given_up)``, in this order.
+@dataclass(frozen=True)
+class Beside:
+    """What somebody at work knows of the others.
+
+    Attributes
+    ----------
+    workers
+        How many there are: who takes memory takes a share of it.
+    given_up
+        Set when nobody wants the results any more.
+    """
+
+    workers: int = 1
+    given_up: Event = field(default_factory=Event)
+
+    def go_on(self) -> None:
+        """Raise ``CancelledError`` if nobody wants the results any more."""
+        if self.given_up.is_set():
+            raise CancelledError
+
+
+def side_by_side(work: Callable[[int, Beside], T], n: int, threads: int) -> Iterator[T]:
+    """Yield ``work(0, beside)`` to ``work(n − 1, beside)``, in this order.
 
     No more than ``threads`` are under way or wait to be taken. When one fails, or the caller
-    stops, the event is set: long work looks at it now and then, and ends by whatever error.
+    stops, the others are given up: long work calls ``beside.go_on()`` now and then.
 
     Examples
     --------
-    >>> list(side_by_side(lambda i, given_up: i * i, 4, threads=2))
+    >>> list(side_by_side(lambda i, beside: i * i, 4, threads=2))
     [0, 1, 4, 9]
     """
-    given_up = Event()
+    beside = Beside(threads)
+    if threads == 1:  # in the caller's thread, who can be interrupted
+        yield from (work(i, beside) for i in range(n))
+        return
     with ThreadPoolExecutor(threads) as pool:
         try:
             waiting: deque[Future[T]] = deque()
             for i in range(n):
                 if len(waiting) == threads:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(work, i, given_up))
+                waiting.append(pool.submit(work, i, beside))
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            given_up.set()
+            beside.given_up.set()
             for future in waiting:
                 future.cancel()

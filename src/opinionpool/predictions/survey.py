@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +19,11 @@ from ..families.outcomes import Outcomes
 from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from ..kernels.threads import in_threads
-from .cells import BLOCK_CELLS, Source
+from .cells import Source
 from .copied import Copied, copy_of
 from .kinds import CELL_SLACK, SUM_SLACK, Extent, kind_of, log_probabilities, presence
 from .lazy import LazyValues, ahead
+from .side_by_side import Beside
 from .table import Table
 
 Array = NDArray[np.float64]
@@ -33,8 +32,10 @@ Array = NDArray[np.float64]
 _SPAN = 1 << 12
 #: Normalisers of rows whose exponentials add up to one.
 _NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
-#: Cells of a block that one thread reads, surveys and copies: they stay in its cache meanwhile.
-_OWN_CELLS = 1 << 20
+#: Cells of a block of a file, and parts of a budget that it is at most. The blocks of one thread
+#: that reads, surveys and copies stay in its cache; how many threads there are changes nothing.
+_CELLS, _PARTS = 1 << 20, 64
+ALONE = Beside()
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def survey(
     weight: Array | None = None,
     threads: int = 1,
     budget: int | None = None,
-    given_up: Event | None = None,
+    beside: Beside = ALONE,
 ) -> Facts:
     """Check one model's cells and find out what they are.
 
@@ -94,22 +95,21 @@ def survey(
         How many threads may be used.
     budget
         Bytes of memory that reading from a file may take; None for no limit.
-    given_up
-        Given where this is one of several surveys side by side, and set when nobody wants it any
-        more.
+    beside
+        The other surveys that are under way, with which the budget is shared.
 
     Raises
     ------
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, weight, threads, budget, given_up)
+    found = _Numbers(source, outcomes, weight, threads, budget, beside)
     kind = found.kind(asked)
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
         plain = replace(source, kind=kind, table=found.table)
-        facts = _converted(plain, outcomes, weight, found.checksum, threads, given_up)
+        facts = _converted(plain, outcomes, weight, found.checksum, threads, beside)
         return replace(facts, copy=found.copy)
     found.check(kind)
     return found.facts(kind)
@@ -125,7 +125,7 @@ class _Numbers:
         weight: Array | None,
         threads: int,
         budget: int | None,
-        given_up: Event | None,
+        beside: Beside,
     ) -> None:
         self.source, self.weight = source, weight
         n, k = source.table.values.shape
@@ -137,9 +137,9 @@ class _Numbers:
         values, table = source.table.values, source.table
         self.copy = copy_of(values) if isinstance(values, LazyValues) else None
         if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
-            # The only file that is being read may use the buffers of all.
-            table = replace(table, values=values.within(budget // 2))
-        for first, cells in _blocks(table, budget, self.copy, given_up):
+            # The only files that are being read may use the buffers of all.
+            table = replace(table, values=values.within(budget // 2 // beside.workers))
+        for first, cells in _blocks(table, beside, budget, self.copy):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -207,7 +207,7 @@ class _Numbers:
         wrong = kind == "log-probabilities" and not self.source.renormalise
         if not (self.impossible or (wrong and (self.high > CELL_SLACK or self.unlike))):
             return
-        for first, cells in _blocks(self.source.table):
+        for first, cells in _blocks(self.source.table, ALONE):
             block = self.source.table.rows(first, first + len(cells), cells)
             log_probabilities(block, presence(block), kind)
 
@@ -233,7 +233,7 @@ def _converted(
     weight: Array | None,
     checksum: int,
     threads: int,
-    given_up: Event | None,
+    beside: Beside,
 ) -> Facts:
     """Survey cells of which the log-probabilities are to be taken first."""
     n, _ = source.table.values.shape
@@ -256,7 +256,7 @@ def _converted(
         widest = (high - low)[here].max(initial=0.0)
         return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
 
-    for first, cells in _blocks(source.table, given_up=given_up):
+    for first, cells in _blocks(source.table, beside):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
         for own in in_threads(partial(_between, work, first, cells), spans, threads):
             zeros += own.zeros
@@ -280,10 +280,7 @@ def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sum
 
 
 def _blocks(
-    table: Table,
-    budget: int | None = None,
-    copy: Copied | None = None,
-    given_up: Event | None = None,
+    table: Table, beside: Beside, budget: int | None = None, copy: Copied | None = None
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the first row and the cells of consecutive blocks; arrays in memory are one.
 
@@ -294,12 +291,11 @@ def _blocks(
     if not isinstance(values, LazyValues):
         yield 0, values
         return
-    # Three blocks are under way, five with a copy, in a quarter of the budget.
-    cells_at_once = BLOCK_CELLS if given_up is None else _OWN_CELLS
+    cells_at_once = _CELLS
     if budget is not None:
-        cells_at_once = min(cells_at_once, budget // 4 // 5 // values.dtype.itemsize)
+        cells_at_once = min(cells_at_once, budget // _PARTS // values.dtype.itemsize)
     step = max(1, cells_at_once // values.shape[1])
-    if given_up is not None:
+    if beside.workers > 1:
         blocks = values.serial().scan(step)
         blocks = blocks if copy is None else copy.filling(blocks)
     else:
@@ -307,7 +303,6 @@ def _blocks(
         blocks = ahead(blocks if copy is None else copy.filling(ahead(blocks)))
     first = 0
     for cells in blocks:
-        if given_up is not None and given_up.is_set():
-            raise CancelledError
+        beside.go_on()
         yield first, cells
         first += len(cells)
