@@ -7,7 +7,6 @@ as they are, the compiled survey does in one pass what takes a dozen with plain 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,9 +21,10 @@ from ..kernels.threads import in_threads
 from .cells import Source
 from .copied import Copied, copy_of
 from .kinds import CELL_SLACK, SUM_SLACK, Extent, kind_of, log_probabilities, presence
-from .lazy import LazyValues, ahead
+from .lazy import LazyValues
 from .side_by_side import Beside
 from .table import Table
+from .table_blocks import blocks_of
 
 Array = NDArray[np.float64]
 
@@ -32,9 +32,6 @@ Array = NDArray[np.float64]
 _SPAN = 1 << 12
 #: Normalisers of rows whose exponentials add up to one.
 _NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
-#: Cells of a block of a file, and parts of a budget that it is at most. The blocks of one thread
-#: that reads, surveys and copies stay in its cache; how many threads there are changes nothing.
-_CELLS, _PARTS = 1 << 20, 64
 ALONE = Beside()
 
 
@@ -139,7 +136,7 @@ class _Numbers:
         if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
             # The only files that are being read may use the buffers of all.
             table = replace(table, values=values.within(budget // 2 // beside.workers))
-        for first, cells in _blocks(table, beside, budget, self.copy):
+        for first, cells in blocks_of(table, beside, budget, self.copy):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -207,7 +204,7 @@ class _Numbers:
         wrong = kind == "log-probabilities" and not self.source.renormalise
         if not (self.impossible or (wrong and (self.high > CELL_SLACK or self.unlike))):
             return
-        for first, cells in _blocks(self.source.table, ALONE):
+        for first, cells in blocks_of(self.source.table, ALONE):
             block = self.source.table.rows(first, first + len(cells), cells)
             log_probabilities(block, presence(block), kind)
 
@@ -256,7 +253,7 @@ def _converted(
         widest = (high - low)[here].max(initial=0.0)
         return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
 
-    for first, cells in _blocks(source.table, beside):
+    for first, cells in blocks_of(source.table, beside):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
         for own in in_threads(partial(_between, work, first, cells), spans, threads):
             zeros += own.zeros
@@ -277,32 +274,3 @@ class _Sums(NamedTuple):
 def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sums:
     found: _Sums = work(first + a, cells[a:b])
     return found
-
-
-def _blocks(
-    table: Table, beside: Beside, budget: int | None = None, copy: Copied | None = None
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield the first row and the cells of consecutive blocks; arrays in memory are one.
-
-    What is read is written to the ``copy``: by a thread of its own, as reading is, unless other
-    models are surveyed meanwhile.
-    """
-    values = table.values
-    if not isinstance(values, LazyValues):
-        yield 0, values
-        return
-    cells_at_once = _CELLS
-    if budget is not None:
-        cells_at_once = min(cells_at_once, budget // _PARTS // values.dtype.itemsize)
-    step = max(1, cells_at_once // values.shape[1])
-    if beside.workers > 1:
-        blocks = values.serial().scan(step)
-        blocks = blocks if copy is None else copy.filling(blocks)
-    else:
-        blocks = values.scan(step)
-        blocks = ahead(blocks if copy is None else copy.filling(ahead(blocks)))
-    first = 0
-    for cells in blocks:
-        beside.go_on()
-        yield first, cells
-        first += len(cells)
