@@ -187,7 +187,8 @@ def _texts(column: Any) -> NDArray[Any]:
     if hasattr(encoded, "chunks"):  # more text than one array holds
         return np.asarray(column.to_numpy(), dtype=object)
     words = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    return np.asarray(words[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+    places = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    return np.asarray(words[np.from_dlpack(places)])
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
