@@ -121,15 +121,17 @@ def left_in_place(
 
 
 def _workers(tables: Mapping[str, Table], threads: int) -> int:
-    """Return how many models to survey at a time: one where a block of it keeps all threads busy.
+    """Return how many models to survey at a time.
 
-    Of files one block after another is in memory.
+    One where all are surveyed in less time than it takes to start threads, as blocks of files that
+    are read meanwhile are, or where a single one keeps all threads busy. Of files one block after
+    another is in memory.
     """
-    sizes = [
-        0 if isinstance(table.values, LazyValues) else table.values.nbytes
-        for table in tables.values()
-    ]
-    return 1 if max(sizes) > threads * BLOCK_BYTES else min(threads, len(sizes))
+    arrays = [t.values.nbytes for t in tables.values() if not isinstance(t.values, LazyValues)]
+    small = len(arrays) == len(tables) and sum(arrays) <= 2 * BLOCK_BYTES
+    if small or max(arrays, default=0) > threads * BLOCK_BYTES:
+        return 1
+    return min(threads, len(tables))
 
 
 def _source(

@@ -18,12 +18,13 @@ from .columns import Reading
 from .copied import copy_of
 from .gather import opened, predictions_of
 from .inputs import GiveBack
-from .lazy import LazyValues, ahead
+from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
 from .side_by_side import Beside, side_by_side
 from .spool import spooled
 from .table import Table
+from .together import together
 
 #: Bytes of a block per cell: as they are, the block read ahead, float64 and temporaries of it.
 _CELL_BYTES = 40
@@ -105,11 +106,14 @@ class Piecewise:
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Predictions]:
         """Yield blocks of :attr:`step` rows from row ``first`` to ``last``, read ahead."""
         end = self.n_rows if last is None else last
-        scans = {name: _scan(values, self.step) for name, values in self._ready(first, end).items()}
         starts = range(first, end, self.step)
-        cells = ({name: next(scan) for name, scan in scans.items()} for _ in starts)
-        for start, block in zip(starts, ahead(cells), strict=True):
-            yield self._block(start, block)
+        cells = together(self._ready(first, end), self.step, self._threads)
+        try:
+            for start, block in zip(starts, cells, strict=True):
+                yield self._block(start, block)
+                del block
+        finally:
+            cells.close()
 
     def _ready(self, first: int, last: int) -> dict[str, Any]:
         """Return what every model's rows are read from: a plain copy where their file is cramped.
@@ -173,11 +177,3 @@ def _chosen(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     chosen = values[positions]
     chosen[positions < 0] = np.nan
     return chosen
-
-
-def _scan(values: Any, step: int) -> Iterator[NDArray[Any]]:
-    if isinstance(values, LazyValues):
-        yield from values.scan(step)
-        return
-    for start in range(0, len(values), step):
-        yield values[start : start + step]
