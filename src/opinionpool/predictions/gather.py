@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, LabelError, warn
+from ..kernels.warm import warming
 from ..memory import require
 from . import gaussians
 from .classes import Label, class_text
 from .columns import Kinds, Reading, classes_of
 from .confidence import take_scores
 from .in_place import Layout, left_in_place, stays_in_place
-from .inputs import GiveBack, tables_of
+from .inputs import GiveBack, bytes_in_files, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
 from .lazy import LazyValues
@@ -81,20 +82,26 @@ def gather(
     threads
         How many threads may check large predictions.
     """
-    given = opened(inputs, reading, y=y, row=row, own_labels=own_labels, memory=memory)
-    tables, alignment, raw = given.tables, given.alignment, given.raw
-    found = None
-    if raw is not None:
-        index = next((t.index for t in tables.values() if t.index is not None), None)
-        n, ids = alignment.n_rows, alignment.ids
-        found = targets(raw, given.classes or None, n, ids, index, sample_weight)
-        _warn_if_one_class(found)
-        # Labels as given, of millions of rows, need not wait in memory for the cells to be read.
-        given, raw = replace(given, raw=None), None
+    with warming(stays_in_files(inputs, memory)):
+        given = opened(inputs, reading, y=y, row=row, own_labels=own_labels, memory=memory)
+        tables, alignment, raw = given.tables, given.alignment, given.raw
+        found = None
+        if raw is not None:
+            index = next((t.index for t in tables.values() if t.index is not None), None)
+            n, ids = alignment.n_rows, alignment.ids
+            found = targets(raw, given.classes or None, n, ids, index, sample_weight)
+            _warn_if_one_class(found)
+            # Labels as given, of millions of rows, need not wait in memory until cells are read.
+            given, raw = replace(given, raw=None), None
     predictions, losses = predictions_of(
         given, reading, found, lazily=lazily, memory=memory, threads=threads
     )
     return Gathered(predictions, found, given.give_back, given.one_row, tables, losses)
+
+
+def stays_in_files(inputs: object, memory: int | None) -> bool:
+    """Whether there are so many bytes in files that they stay there, as far as their sizes say."""
+    return memory is not None and _ROOM * bytes_in_files(inputs) > memory
 
 
 def _read_within(table: Table, n_bytes: int) -> Table:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +59,23 @@ def tables_of(
         tables.update(_sharing_ids(tables, found))
     one_row = row and all(_is_vector(value) for _, value in named)
     return tables, _giver(named[0][1]), one_row
+
+
+def bytes_in_files(inputs: object) -> int:
+    """Return how large the files among inputs are, parts in folders included."""
+    items: Iterable[Any] = [inputs]
+    if isinstance(inputs, Mapping):
+        items = inputs.values()
+    elif isinstance(inputs, list | tuple):
+        items = inputs
+    total = 0
+    for item in items:
+        if isinstance(item, str | os.PathLike):
+            with suppress(OSError, ValueError):  # whoever reads it says what is wrong
+                path = Path(item)
+                files = path.iterdir() if path.is_dir() else [path]
+                total += sum(file.stat().st_size for file in files)
+    return total
 
 
 def _sharing_ids(known: Mapping[str, Table], found: dict[str, Table]) -> dict[str, Table]:

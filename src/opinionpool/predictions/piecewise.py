@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.warm import warming
 from .classes import Label
 from .columns import Reading
 from .copied import copy_of
-from .gather import opened, predictions_of
+from .gather import opened, predictions_of, stays_in_files
 from .inputs import GiveBack
 from .lazy import LazyValues
 from .predictions import Predictions
@@ -53,7 +54,8 @@ class Piecewise:
     def __init__(
         self, inputs: object, reading: Reading, *, memory: int, row: bool = False, threads: int = 1
     ) -> None:
-        self._given = opened(inputs, reading, row=row, memory=memory)
+        with warming(stays_in_files(inputs, memory)):
+            self._given = opened(inputs, reading, row=row, memory=memory)
         self._reading, self._threads, self._memory = reading, threads, memory
         alignment = self._given.alignment
         self.n_rows, self.ids = alignment.n_rows, alignment.ids
