@@ -191,3 +191,19 @@ op.write_pooled(pool, {{"m": {str(tmp_path / "m.parquet")!r}}}, {str(tmp_path / 
 assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_was_read_leaves_nothing_behind_in_the_readers_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    pq.write_table(pa.table({"id": rng.integers(0, 99, 10**6)}), tmp_path / "a.parquet")
+    pool, released = pa.default_memory_pool(), []
+
+    class Pool:
+        def release_unused(self):
+            released.append(pool.bytes_allocated())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pa, "default_memory_pool", Pool)
+        columns = op_io.read(tmp_path / "a.parquet").columns
+    assert len(columns["id"]) == 10**6
+    assert len(released) == 1

@@ -160,6 +160,8 @@ def opened(
     if raw is None and own_labels:
         raw = _own(tables, alignment)
     layout = None if reading.family.columns else _layout(tables, reading, raw)
+    if raw is not None and layout is not None:
+        raw = raw.lighter(alignment.ids)
     return Opened(tables, alignment, layout, scores, raw, give_back, one_row)
 
 
