@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 
@@ -22,15 +22,23 @@ def warming(wanted: bool = True) -> Iterator[None]:
     ...     sum(range(1000))
     499500
     """
-    if not wanted:
-        yield
-        return
-    loading = Thread(target=_load, name="opinionpool-warming")
-    loading.start()
+    wait = loading(wanted)
     try:
         yield
     finally:
-        loading.join()
+        wait()
+
+
+def loading(wanted: bool = True) -> Callable[[], object]:
+    """Begin to load the compiler, and return what waits until it is there.
+
+    To be called before any kernel is: two threads must not import it at once.
+    """
+    if not wanted:
+        return lambda: None
+    thread = Thread(target=_load, name="opinionpool-warming")
+    thread.start()
+    return thread.join
 
 
 def _load() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.warm import warming
+from ..kernels.warm import loading
 from .classes import Label
 from .columns import Reading
 from .copied import copy_of
@@ -54,8 +54,8 @@ class Piecewise:
     def __init__(
         self, inputs: object, reading: Reading, *, memory: int, row: bool = False, threads: int = 1
     ) -> None:
-        with warming(stays_in_files(inputs, memory)):
-            self._given = opened(inputs, reading, row=row, memory=memory)
+        self._loaded = loading(stays_in_files(inputs, memory))
+        self._given = opened(inputs, reading, row=row, memory=memory)
         self._reading, self._threads, self._memory = reading, threads, memory
         alignment = self._given.alignment
         self.n_rows, self.ids = alignment.n_rows, alignment.ids
@@ -109,7 +109,9 @@ class Piecewise:
         """Yield blocks of :attr:`step` rows from row ``first`` to ``last``, read ahead."""
         end = self.n_rows if last is None else last
         starts = range(first, end, self.step)
-        cells = together(self._ready(first, end), self.step, self._threads)
+        ready = self._ready(first, end)
+        self._loaded()
+        cells = together(ready, self.step, self._threads)
         try:
             for start, block in zip(starts, cells, strict=True):
                 yield self._block(start, block)
