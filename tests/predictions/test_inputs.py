@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from opinionpool.predictions.gather import stays_in_files
-from opinionpool.predictions.inputs import bytes_in_files
+from opinionpool.predictions.inputs import bytes_in_files, stays_in_files
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from .classes import Label, class_text
 from .columns import Kinds, Reading, classes_of
 from .confidence import take_scores
 from .in_place import Layout, left_in_place, stays_in_place
-from .inputs import GiveBack, bytes_in_files, tables_of
+from .inputs import ROOM, GiveBack, stays_in_files, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
 from .lazy import LazyValues
@@ -25,9 +25,6 @@ from .rows import Alignment, align
 from .table import Table
 from .targets import Targets, targets
 
-#: Of files that take less than one in so many bytes of a budget everything is in memory at once:
-#: float32 cells take six times their size, copied to float64 and worked on.
-_ROOM = 8
 #: Bytes that labels, ids, weights and places take for each row.
 _PER_ROW = 64
 #: Every kind detected, classes as they are named.
@@ -99,11 +96,6 @@ def gather(
     return Gathered(predictions, found, given.give_back, given.one_row, tables, losses)
 
 
-def stays_in_files(inputs: object, memory: int | None) -> bool:
-    """Whether there are so many bytes in files that they stay there, as far as their sizes say."""
-    return memory is not None and _ROOM * bytes_in_files(inputs) > memory
-
-
 def _read_within(table: Table, n_bytes: int) -> Table:
     """Return a table whose file is read with buffers of so many bytes, if it is in one."""
     values = table.values
@@ -142,7 +134,7 @@ def opened(
     """Open and align tables; their cells are not looked at yet. See :func:`gather`."""
     pairs = len(reading.family.columns) == 2
     tables, give_back, one_row = tables_of(inputs, row=row, pairs=pairs, lazily=memory is not None)
-    if memory is not None and _ROOM * sum(t.values.nbytes for t in tables.values()) <= memory:
+    if memory is not None and ROOM * sum(t.values.nbytes for t in tables.values()) <= memory:
         tables = {name: replace(table, values=table.array) for name, table in tables.items()}
     if memory is not None:
         share = memory // 2 // len(tables)

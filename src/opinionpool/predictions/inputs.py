@@ -18,6 +18,10 @@ from .raw_file import mapped_file
 from .rows import distinct_names
 from .table import Table, array_table, source_of
 
+#: Of files that take less than one in so many bytes of a budget everything is in memory at once:
+#: float32 cells take six times their size, copied to float64 and worked on.
+ROOM = 8
+
 GiveBack = Callable[[NDArray[Any], tuple[Label, ...], NDArray[Any] | None], Any]
 
 
@@ -59,6 +63,11 @@ def tables_of(
         tables.update(_sharing_ids(tables, found))
     one_row = row and all(_is_vector(value) for _, value in named)
     return tables, _giver(named[0][1]), one_row
+
+
+def stays_in_files(inputs: object, memory: int | None) -> bool:
+    """Whether there are so many bytes in files that they stay there, as far as their sizes say."""
+    return memory is not None and ROOM * bytes_in_files(inputs) > memory
 
 
 def bytes_in_files(inputs: object) -> int:

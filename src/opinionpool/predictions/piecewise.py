@@ -17,8 +17,8 @@ from ..kernels.warm import loading
 from .classes import Label
 from .columns import Reading
 from .copied import copy_of
-from .gather import opened, predictions_of, stays_in_files
-from .inputs import GiveBack
+from .gather import opened, predictions_of
+from .inputs import GiveBack, stays_in_files
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
