@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, OutputError
-from .io import STREAMED, PartsWriter, behind, check_writable, writing
+from .io import STREAMED, PartsWriter, Writer, behind, check_writable, writing
 from .pool import Pool, load
 from .pool_file import document
 from .pool_pieces import pieces
@@ -144,13 +144,17 @@ def _write_file(
                 progress(touched["rows"], given.n_rows)
             # Few large groups of rows: a small one costs as much for every column.
             if sum(_rows(w) for w in waiting) >= most:
-                later(out.append, _joined(waiting))
+                later(_append, out, waiting)
                 waiting = []
             waiting.append(columns)
-        later(out.append, _joined(waiting))
+        later(_append, out, waiting)
     if progress is not None:
         progress(given.n_rows, given.n_rows)
     return touched
+
+
+def _append(out: Writer, blocks: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+    out.append(_joined(blocks))
 
 
 def _rows(columns: Mapping[str, NDArray[Any]]) -> int:
@@ -220,11 +224,12 @@ def _columns(
     touched: Counter[str],
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the columns of consecutive blocks, and count."""
+    names = [class_text(c) for c in given.columns]
     for pooled in pieces(pool, given, first, last, threads=threads):
         rows = slice(first, first + pooled.touched["rows"])
         touched.update(pooled.touched)
         ids = None if given.ids is None else given.ids[rows]
-        yield table_of(pooled, [class_text(c) for c in given.columns], ids, given.dtype, quantiles)
+        yield table_of(pooled, names, ids, given.dtype, quantiles, apart=True)
         first = rows.stop
 
 
@@ -234,12 +239,20 @@ def table_of(
     ids: NDArray[Any] | None,
     dtype: np.dtype[Any],
     quantiles: Sequence[float] = (),
+    *,
+    apart: bool = False,
 ) -> dict[str, NDArray[Any]]:
-    """Return pooled rows as the columns of a table: ids, what is shown, quantiles."""
+    """Return pooled rows as the columns of a table: ids, what is shown, quantiles.
+
+    With ``apart`` every column lies by itself in memory: blocks of them are joined four times as
+    fast as cells that are taken from rows.
+    """
     columns = {} if ids is None else {"id": ids}
     if "id" in names and columns:
         raise OutputError("a class is called 'id', the name of the column of ids: rename the class")
     shown = pooled.shown(dtype)
+    if apart:
+        shown = np.asfortranarray(shown)
     columns.update({name: shown[:, k] for k, name in enumerate(names)})
     if len(quantiles) and pooled.distribution is None:
         raise InputError("quantiles: classes have none; leave them out")

@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import opinionpool as op
+from opinionpool.io import parquet_scan
+from opinionpool.predictions import copied, piecewise
 from opinionpool.weightings import base
 
 writing = importlib.import_module("opinionpool.write_pooled")
@@ -82,6 +85,49 @@ def test_a_fit_is_the_same(write, rule, data, tmp_path, monkeypatch):
     assert_allclose(found.losses, expected.losses, rtol=1e-8)
     assert found.status is op.Status.CONVERGED
     assert dict(found.rows) == dict(expected.rows)
+
+
+@pytest.mark.parametrize("write", [as_npy, as_parquet, as_parts])
+def test_threads_change_nothing_of_a_fit_of_files(write, data, tmp_path):
+    """They survey different models; nothing that is summed depends on who is how far."""
+    models, y = data
+    paths = {name: write(tmp_path, name, z, None) for name, z in models.items()}
+    y = labels(y, paths["a"])
+    one, *others = (op.fit(paths, y, memory=BUDGET, threads=threads) for threads in (1, 2, 5))
+    for other in others:
+        assert other.weights.tolist() == one.weights.tolist()
+        assert other.losses.tolist() == one.losses.tolist()
+        assert (other.loss, other.fingerprint) == (one.loss, one.fingerprint)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_first_wrong_model_is_named_whoever_is_found_first(threads, data, tmp_path):
+    models, y = data
+    paths = {name: as_parquet(tmp_path, name, z, None) for name, z in models.items()}
+    for name, row in (("b", N - 1), ("d", 0)):
+        z = models[name].copy()
+        z[row, 3] = np.inf
+        as_parquet(tmp_path, name, z, None)
+    with pytest.raises(op.OpinionPoolError, match=rf"b\.parquet, row {N}"):
+        op.fit(paths, labels(y, paths["a"]), memory=BUDGET, threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_files_that_are_cramped_side_by_side_are_copied(threads, data, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    models, y = data
+    pool = op.fit(models, y)
+    pool = replace(pool, classes=tuple(f"k{k}" for k in range(K)))
+    paths = {name: as_parquet(tmp_path, name, z, None) for name, z in models.items()}
+    copies = []
+    monkeypatch.setattr(
+        piecewise, "copy_of", lambda values: copies.append(values) or copied.copy_of(values)
+    )
+    found = pool.apply(paths, memory=BUDGET, threads=threads)
+    assert not copies
+    monkeypatch.setattr(parquet_scan, "_BUFFER", 1 << 20)
+    np.testing.assert_array_equal(pool.apply(paths, memory=BUDGET, threads=threads), found)
+    assert len(copies) == len(paths)
 
 
 def test_probabilities_and_missing_rows(data, tmp_path):

@@ -320,6 +320,17 @@ def test_what_a_scan_holds_is_said(tmp_path, limit):
     assert values.within(10**9).overhead >= K * parquet_scan._BUFFER
 
 
+def test_pages_for_dictionaries_count_where_there_are_any(tmp_path):
+    held = {}
+    for dictionary in (True, False):
+        pq.write_table(arrow(X), tmp_path / "a.parquet", use_dictionary=dictionary)
+        held[dictionary] = lazily(tmp_path / "a.parquet").values.overhead
+    page = held[False] // K - parquet_scan._BUFFER
+    assert page >= X.nbytes // K  # and not the texts of the ids, which are longer
+    assert page < 2 * X.nbytes // K
+    assert held[True] >= K * (2 * page + parquet_scan._BUFFER)
+
+
 # Memory-mapped arrays count as the files they are.
 
 

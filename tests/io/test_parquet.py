@@ -2,6 +2,8 @@
 
 import datetime as dt
 import decimal
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -171,3 +173,37 @@ def test_all_parts_together_must_fit(tmp_path, monkeypatch):
     assert op_io.read(folder / "p1.parquet").n_rows == 1000
     with pytest.raises(MemoryLimitError, match=r"p0\.parquet and 3 more parts needs 32"):
         op_io.read(folder)
+
+
+def test_pandas_stays_where_it_is(tmp_path):
+    """Arrow would import it to turn a column into an array: a quarter of a second, 35 MB."""
+    pytest.importorskip("pandas")
+    table = {"id": np.arange(4), "label": ["b", "a", "b", "a"], "a": np.arange(4.0), "b": [0.5] * 4}
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    program = f"""
+import sys
+import opinionpool as op
+from opinionpool.io import read
+columns = read({str(tmp_path / "m.parquet")!r}).columns
+assert columns["label"].tolist() == ["b", "a", "b", "a"], columns
+pool = op.fit({{"m": {str(tmp_path / "m.parquet")!r}}}, columns["label"], memory="16MB")
+op.write_pooled(pool, {{"m": {str(tmp_path / "m.parquet")!r}}}, {str(tmp_path / "p.parquet")!r})
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_was_read_leaves_nothing_behind_in_the_readers_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    pq.write_table(pa.table({"id": rng.integers(0, 99, 10**6)}), tmp_path / "a.parquet")
+    pool, released = pa.default_memory_pool(), []
+
+    class Pool:
+        def release_unused(self):
+            released.append(pool.bytes_allocated())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pa, "default_memory_pool", Pool)
+        columns = op_io.read(tmp_path / "a.parquet").columns
+    assert len(columns["id"]) == 10**6
+    assert len(released) == 1

@@ -8,7 +8,7 @@ from .files import check_writable, is_path, read, write
 from .formats import SUFFIXES
 from .frames import frame_like, is_frame, sheet_of_frame
 from .parts import PartsWriter
-from .streamed import STREAMED, writing
+from .streamed import STREAMED, Writer, writing
 
 __all__ = [
     "STREAMED",
@@ -16,6 +16,7 @@ __all__ = [
     "Content",
     "Format",
     "PartsWriter",
+    "Writer",
     "behind",
     "check_writable",
     "frame_like",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class _Part:
     width: int
     groups: tuple[int, ...]
     packed: int
+    dictionaries: bool
     narrow: bool
 
     @property
@@ -40,7 +41,8 @@ class _Part:
 
     def numbers(self, names: Sequence[str]) -> ParquetValues:
         dtype = np.dtype(np.float32 if self.narrow else np.float64)
-        return ParquetValues(self.path, names, dtype, self.groups, self.packed, self.version)
+        pages = (self.packed, self.dictionaries)
+        return ParquetValues(self.path, names, dtype, self.groups, *pages, self.version)
 
 
 def open_parquet(path: Path) -> LazySheet | None:
@@ -84,6 +86,8 @@ def _sheet(parts: Sequence[_Part], path: Path) -> LazySheet | None:
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    if len(parts) == 1:  # what is not copied is not in memory twice
+        return parts[0]
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in names}
 
 
@@ -104,7 +108,7 @@ def _part(path: Path) -> _Part:
             {field.name: sort_of(field.type) for field in schema},
             sum(small),
             groups,
-            _packed(metadata, groups),
+            *_packed(metadata, groups),
             all(kind == pa.float32() for kind in classes),
         )
 
@@ -113,12 +117,15 @@ def _is_small(name: str) -> bool:
     return name in (*RESERVED, INDEX)
 
 
-def _packed(metadata: Any, groups: Sequence[int]) -> int:
-    """Bytes of the largest column of the largest row group, as they lie in its pages."""
+def _packed(metadata: Any, groups: Sequence[int]) -> tuple[int, bool]:
+    """Return how large the largest class of the largest row group is, as it lies in its pages.
+
+    And whether any has a page for a dictionary.
+    """
     if not groups:
-        return 0
+        return 0, False
     group = metadata.row_group(int(np.argmax(groups)))
-    sizes: Iterator[int] = (
-        group.column(j).total_uncompressed_size for j in range(group.num_columns)
-    )
-    return max(sizes, default=0)
+    columns = [group.column(j) for j in range(group.num_columns)]
+    classes = [column for column in columns if not _is_small(column.path_in_schema)]
+    sizes = (column.total_uncompressed_size for column in classes)
+    return max(sizes, default=0), any(column.has_dictionary_page for column in classes)

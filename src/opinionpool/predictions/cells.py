@@ -221,15 +221,17 @@ class Cells(Lazy):
             m, n, k = self.shape
             sources = [s.read(_together(next(s.scan(n, n)))) for s in self.sources]
             return as_array(Cells(sources, (m, n, k), None, 0 if self.zeros == 0 else None))
-        blocks = [block for _, block in self.raw()]
-        return as_array(self.of(list(zip(*blocks, strict=True)), self.shape[1]))
+        return as_array(self.of(self.raw(), self.shape[1]))
 
-    def of(self, cells: list[tuple[NDArray[Any], ...]], n_rows: int) -> Cells:
-        """Return cells that were read, blocks of every model, as they are."""
-        sources = [
-            source.read(np.concatenate(own))
-            for source, own in zip(self.sources, cells, strict=True)
-        ]
+    def of(self, blocks: Iterator[tuple[slice, list[NDArray[Any]]]], n_rows: int) -> Cells:
+        """Return cells that are read, consecutive rows of every model, as they are."""
+        # Filled as they come: blocks that waited to be joined would be in memory twice.
+        tables = [source.table.values for source in self.sources]
+        held = [np.empty((n_rows, own.shape[1]), own.dtype) for own in tables]
+        for rows, block in blocks:
+            for whole, own in zip(held, block, strict=True):
+                whole[rows] = own
+        sources = [source.read(own) for source, own in zip(self.sources, held, strict=True)]
         m, _, k = self.shape
         return Cells(sources, (m, n_rows, k), None, 0 if self.zeros == 0 else None)
 
@@ -274,5 +276,4 @@ class _Chosen(Taken):
         """Return the same with the cells in memory, as they are; the files are read once."""
         if not self.ascending:
             return super().held()
-        blocks = [block for _, block in self.chosen(self.base.raw())]
-        return as_array(self.base.of(list(zip(*blocks, strict=True)), len(self.rows)))
+        return as_array(self.base.of(self.chosen(self.base.raw()), len(self.rows)))

@@ -12,6 +12,10 @@ from ..errors import OutputError
 from .buffers import Buffers
 from .lazy import Block, Blocks, LazyValues
 from .scratch import empty, fill, scratch_file, writing_scratch
+from .side_by_side import Beside
+
+#: Cells that are read and written at a time: they stay in a core's cache meanwhile.
+_CELLS = 1 << 20
 
 
 class ScratchRows(LazyValues):
@@ -64,6 +68,11 @@ class Copied(ScratchRows):
 
     def __init__(self, values: LazyValues) -> None:
         super().__init__(len(values), values, f"a plain copy of {values.where}")
+
+    def fill(self, values: LazyValues, beside: Beside) -> None:
+        """Write all rows, until nobody wants them any more."""
+        for _ in self.filling(values.scan(max(1, _CELLS // max(1, self.shape[1])))):
+            beside.go_on()
 
     def append(self, block: Block) -> None:
         """Write the next rows."""

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, LabelError, warn
+from ..kernels.warm import warming
 from ..memory import require
 from . import gaussians
 from .classes import Label, class_text
 from .columns import Kinds, Reading, classes_of
 from .confidence import take_scores
 from .in_place import Layout, left_in_place, stays_in_place
-from .inputs import GiveBack, tables_of
+from .inputs import ROOM, GiveBack, stays_in_files, tables_of
 from .kinds import checked_kind, detect_kind, log_probabilities, presence
 from .labels import RawLabels, labels_of_table, read_labels
 from .lazy import LazyValues
@@ -24,9 +25,6 @@ from .rows import Alignment, align
 from .table import Table
 from .targets import Targets, targets
 
-#: Of files that take less than one in so many bytes of a budget everything is in memory at once:
-#: float32 cells take six times their size, copied to float64 and worked on.
-_ROOM = 8
 #: Bytes that labels, ids, weights and places take for each row.
 _PER_ROW = 64
 #: Every kind detected, classes as they are named.
@@ -81,16 +79,17 @@ def gather(
     threads
         How many threads may check large predictions.
     """
-    given = opened(inputs, reading, y=y, row=row, own_labels=own_labels, memory=memory)
-    tables, alignment, raw = given.tables, given.alignment, given.raw
-    found = None
-    if raw is not None:
-        index = next((t.index for t in tables.values() if t.index is not None), None)
-        n, ids = alignment.n_rows, alignment.ids
-        found = targets(raw, given.classes or None, n, ids, index, sample_weight)
-        _warn_if_one_class(found)
-        # Labels as given, of millions of rows, need not wait in memory for the cells to be read.
-        given, raw = replace(given, raw=None), None
+    with warming(stays_in_files(inputs, memory)):
+        given = opened(inputs, reading, y=y, row=row, own_labels=own_labels, memory=memory)
+        tables, alignment, raw = given.tables, given.alignment, given.raw
+        found = None
+        if raw is not None:
+            index = next((t.index for t in tables.values() if t.index is not None), None)
+            n, ids = alignment.n_rows, alignment.ids
+            found = targets(raw, given.classes or None, n, ids, index, sample_weight)
+            _warn_if_one_class(found)
+            # Labels as given, of millions of rows, need not wait in memory until cells are read.
+            given, raw = replace(given, raw=None), None
     predictions, losses = predictions_of(
         given, reading, found, lazily=lazily, memory=memory, threads=threads
     )
@@ -135,7 +134,7 @@ def opened(
     """Open and align tables; their cells are not looked at yet. See :func:`gather`."""
     pairs = len(reading.family.columns) == 2
     tables, give_back, one_row = tables_of(inputs, row=row, pairs=pairs, lazily=memory is not None)
-    if memory is not None and _ROOM * sum(t.values.nbytes for t in tables.values()) <= memory:
+    if memory is not None and ROOM * sum(t.values.nbytes for t in tables.values()) <= memory:
         tables = {name: replace(table, values=table.array) for name, table in tables.items()}
     if memory is not None:
         share = memory // 2 // len(tables)
@@ -153,6 +152,8 @@ def opened(
     if raw is None and own_labels:
         raw = _own(tables, alignment)
     layout = None if reading.family.columns else _layout(tables, reading, raw)
+    if raw is not None and layout is not None:
+        raw = raw.lighter(alignment.ids)
     return Opened(tables, alignment, layout, scores, raw, give_back, one_row)
 
 

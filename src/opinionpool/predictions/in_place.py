@@ -12,6 +12,7 @@ from ..families import CATEGORICAL
 from ..families.lazy import as_array
 from ..families.outcomes import Outcomes
 from ..kernels import fused
+from ..kernels.threads import BLOCK_BYTES
 from ..rules.fused import WORTHWHILE
 from .cells import Cells, Source
 from .classes import Label
@@ -19,6 +20,7 @@ from .columns import Reading
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
+from .side_by_side import Beside, side_by_side
 from .spool import spooled
 from .survey import Facts, survey
 from .table import Table
@@ -29,6 +31,8 @@ Array = NDArray[np.float64]
 #: Cells from which predictions in memory are read where they are: what compiled kernels are worth.
 
 LARGE = WORTHWHILE
+#: Bytes for putting the rows of a file in order, unless a budget says fewer.
+_BUFFERS = 1 << 28
 #: Who answered, of a model whose answer is noted elsewhere.
 _NOBODY = np.zeros(0, dtype=bool)
 
@@ -69,15 +73,23 @@ def left_in_place(
     sources: list[Source] = []
     facts: list[Facts] = []
     absences: dict[int, NDArray[np.bool_]] = {}
-    for i, (name, table) in enumerate(tables.items()):
-        position = alignment.positions[i]
-        source = _source(table, position, layout.columns[name], alignment, reading)
+    names, workers = tuple(tables), _workers(tables, threads)
+
+    def look(i: int, beside: Beside) -> tuple[Source, Facts]:
+        table, position = tables[names[i]], alignment.positions[i]
+        share = None if budget is None else budget // beside.workers
+        source = _source(table, position, layout.columns[names[i]], alignment, reading, share)
         height = len(source.table.values)
         own = None if outcomes is None else _in_table(outcomes, source, height)
         counts = None if weight is None else _weights_in_table(weight, source, height)
-        fact = survey(source, layout.kinds[name], own, counts, threads, budget)
+        asked, own_threads = layout.kinds[names[i]], threads // workers
+        fact = survey(source, asked, own, counts, own_threads, budget, beside)
         if fact.copy is not None:
             source = replace(source, table=replace(source.table, values=fact.copy))
+        return source, fact
+
+    for i, (source, fact) in enumerate(side_by_side(look, len(names), workers)):
+        position = alignment.positions[i]
         sources.append(replace(source, kind=fact.kind))
         facts.append(replace(fact, present=_NOBODY, copy=None))
         here = fact.present
@@ -85,7 +97,7 @@ def left_in_place(
             here = here[position] & (position >= 0)
         if not here.all():
             absences[i] = here
-        del fact, here, own, counts  # what was noted of each row: of one model at a time
+        del fact, here  # what was noted of each row: of one model at a time
     cells = Cells(
         sources,
         (len(tables), n, k),
@@ -97,7 +109,7 @@ def left_in_place(
     )
     narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
-        tuple(tables),
+        names,
         layout.classes,
         as_array(cells),
         _presence(absences, len(tables), n),
@@ -108,16 +120,32 @@ def left_in_place(
     return predictions, None if found is None else np.array([fact.loss for fact in facts])
 
 
+def _workers(tables: Mapping[str, Table], threads: int) -> int:
+    """Return how many models to survey at a time.
+
+    One where all are surveyed in less time than it takes to start threads, as blocks of files that
+    are read meanwhile are, or where a single one keeps all threads busy. Of files one block after
+    another is in memory.
+    """
+    arrays = [t.values.nbytes for t in tables.values() if not isinstance(t.values, LazyValues)]
+    small = len(arrays) == len(tables) and sum(arrays) <= 2 * BLOCK_BYTES
+    if small or max(arrays, default=0) > threads * BLOCK_BYTES:
+        return 1
+    return min(threads, len(tables))
+
+
 def _source(
     table: Table,
     positions: NDArray[np.int64] | None,
     order: list[int] | None,
     alignment: Alignment,
     reading: Reading,
+    budget: int | None,
 ) -> Source:
     """Return how a model's cells are read; a file in another order of rows is put in this one."""
     if positions is not None and isinstance(table.values, LazyValues):
-        ordered = spooled(table.values, positions)
+        room = _BUFFERS if budget is None else min(_BUFFERS, max(1 << 20, budget // 4))
+        ordered = spooled(table.values, positions, room)
         table, positions = Table(ordered, table.where, table.columns, alignment.ids), None
     as_they_are = order is None or order == list(range(table.values.shape[1]))
     columns = None if as_they_are or order is None else tuple(order)

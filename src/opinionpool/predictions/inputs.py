@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,10 @@ from .classes import Label, class_text
 from .raw_file import mapped_file
 from .rows import distinct_names
 from .table import Table, array_table, source_of
+
+#: Of files that take less than one in so many bytes of a budget everything is in memory at once:
+#: float32 cells take six times their size, copied to float64 and worked on.
+ROOM = 8
 
 GiveBack = Callable[[NDArray[Any], tuple[Label, ...], NDArray[Any] | None], Any]
 
@@ -56,6 +63,28 @@ def tables_of(
         tables.update(_sharing_ids(tables, found))
     one_row = row and all(_is_vector(value) for _, value in named)
     return tables, _giver(named[0][1]), one_row
+
+
+def stays_in_files(inputs: object, memory: int | None) -> bool:
+    """Whether there are so many bytes in files that they stay there, as far as their sizes say."""
+    return memory is not None and ROOM * bytes_in_files(inputs) > memory
+
+
+def bytes_in_files(inputs: object) -> int:
+    """Return how large the files among inputs are, parts in folders included."""
+    items: Iterable[Any] = [inputs]
+    if isinstance(inputs, Mapping):
+        items = inputs.values()
+    elif isinstance(inputs, list | tuple):
+        items = inputs
+    total = 0
+    for item in items:
+        if isinstance(item, str | os.PathLike):
+            with suppress(OSError, ValueError):  # whoever reads it says what is wrong
+                path = Path(item)
+                files = path.iterdir() if path.is_dir() else [path]
+                total += sum(file.stat().st_size for file in files)
+    return total
 
 
 def _sharing_ids(known: Mapping[str, Table], found: dict[str, Table]) -> dict[str, Table]:

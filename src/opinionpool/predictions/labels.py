@@ -66,6 +66,19 @@ class RawLabels:
             return np.array(self.words.texts, dtype=object)
         return None if self.soft else self.values[self.known()]
 
+    def lighter(self, ids: NDArray[Any] | None) -> RawLabels:
+        """Return labels of classes without what there is twice: texts with a number, known ids.
+
+        Of millions of rows each is as large as all else that is noted of them.
+        """
+        given = self
+        if given.words is not None:
+            given = replace(given, values=given.words.numbers)
+        mine = given.ids
+        if mine is None or ids is None or mine.dtype.kind == "O" or mine.dtype != ids.dtype:
+            return given
+        return replace(given, ids=ids) if np.array_equal(mine, ids) else given
+
 
 def read_labels(y: object, where: str = "labels") -> RawLabels:
     """Read labels from an array, a series, a frame or a path."""

@@ -75,6 +75,10 @@ class LazyValues(ABC):
         """Return the same numbers read with an ``overhead`` of at most so much, if possible."""
         return self
 
+    def serial(self) -> LazyValues:
+        """Return the same numbers read by one thread: for who reads several files at once."""
+        return self
+
     def read(self, first: int, last: int) -> Block:
         """Return the rows ``first`` to ``last`` (exclusive) as one (n, K) array."""
         if last <= first:
@@ -116,6 +120,9 @@ class _Range(LazyValues):
     def within(self, n_bytes: int) -> LazyValues:
         whole = self._whole.within(n_bytes)
         return _Range(whole, self._first, self._first + len(self))
+
+    def serial(self) -> LazyValues:
+        return _Range(self._whole.serial(), self._first, self._first + len(self))
 
     def scan(self, step: int, first: int = 0) -> Blocks:
         left = len(self) - first

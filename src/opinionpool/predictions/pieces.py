@@ -79,6 +79,10 @@ class Joined(LazyValues):
         """Return the same with every part within the limit."""
         return Joined([part.within(n_bytes) for part in self._parts], self.where)
 
+    def serial(self) -> LazyValues:
+        """Return the same with every part read by one thread."""
+        return Joined([part.serial() for part in self._parts], self.where)
+
     def scan(self, step: int, first: int = 0) -> Blocks:
         """Yield blocks across the parts."""
         pieces = self._pieces(step, first)

@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.warm import loading
 from .classes import Label
 from .columns import Reading
 from .copied import copy_of
 from .gather import opened, predictions_of
-from .inputs import GiveBack
-from .lazy import LazyValues, ahead
+from .inputs import GiveBack, stays_in_files
+from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
+from .side_by_side import Beside, side_by_side
 from .spool import spooled
 from .table import Table
+from .together import together
 
 #: Bytes of a block per cell: as they are, the block read ahead, float64 and temporaries of it.
 _CELL_BYTES = 40
@@ -51,6 +54,7 @@ class Piecewise:
     def __init__(
         self, inputs: object, reading: Reading, *, memory: int, row: bool = False, threads: int = 1
     ) -> None:
+        self._loaded = loading(stays_in_files(inputs, memory))
         self._given = opened(inputs, reading, row=row, memory=memory)
         self._reading, self._threads, self._memory = reading, threads, memory
         alignment = self._given.alignment
@@ -104,15 +108,40 @@ class Piecewise:
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Predictions]:
         """Yield blocks of :attr:`step` rows from row ``first`` to ``last``, read ahead."""
         end = self.n_rows if last is None else last
-        half = self._memory // 2
-        scans = {
-            name: _scan(table.values, first, end, self.step, half, half // len(self._tables))
-            for name, table in self._tables.items()
-        }
         starts = range(first, end, self.step)
-        cells = ({name: next(scan) for name, scan in scans.items()} for _ in starts)
-        for start, block in zip(starts, ahead(cells), strict=True):
-            yield self._block(start, block)
+        ready = self._ready(first, end)
+        self._loaded()
+        cells = together(ready, self.step, self._threads)
+        try:
+            for start, block in zip(starts, cells, strict=True):
+                yield self._block(start, block)
+                del block
+        finally:
+            cells.close()
+
+    def _ready(self, first: int, last: int) -> dict[str, Any]:
+        """Return what every model's rows are read from: a plain copy where their file is cramped.
+
+        Side by side, each file has its share of the buffers. Where that is too little to decode
+        from, copies are made by as many threads as there may be.
+        """
+        tables = list(self._tables.values())
+        buffers, workers = self._memory // 2, min(self._threads, len(tables))
+
+        def work(i: int, beside: Beside) -> Any:
+            values = tables[i].values
+            if not isinstance(values, LazyValues):
+                return values[first:last]
+            some = values.rows(first, last)
+            in_flight = 2 * self.step * some.shape[1] * some.dtype.itemsize
+            if some.within(buffers).overhead + in_flight <= buffers // len(tables):
+                return some
+            copy = copy_of(some)
+            if copy is not None:
+                copy.fill(some.within(buffers // workers).serial(), beside)
+            return some if copy is None else copy
+
+        return dict(zip(self._tables, side_by_side(work, len(tables), workers), strict=True))
 
     def _block(self, start: int, cells: dict[str, NDArray[Any]]) -> Predictions:
         n = len(next(iter(cells.values())))
@@ -152,22 +181,3 @@ def _chosen(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     chosen = values[positions]
     chosen[positions < 0] = np.nan
     return chosen
-
-
-def _scan(
-    values: Any, first: int, last: int, step: int, buffers: int, share: int
-) -> Iterator[NDArray[Any]]:
-    if isinstance(values, LazyValues):
-        some = values.rows(first, last)
-        # Side by side, each file has its share of the buffers; one at a time may use them all.
-        cramped = some.within(buffers).overhead > share
-        copy = copy_of(some) if cramped else None
-        if copy is not None:
-            for block in ahead(some.within(buffers).scan(max(step, _CELLS // some.shape[1]))):
-                copy.append(block)
-                del block
-            some = copy
-        yield from some.scan(step)
-        return
-    for start in range(first, last, step):
-        yield values[start : min(last, start + step)]

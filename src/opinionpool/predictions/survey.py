@@ -7,7 +7,6 @@ as they are, the compiled survey does in one pass what takes a dozen with plain 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,11 +18,13 @@ from ..families.outcomes import Outcomes
 from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from ..kernels.threads import in_threads
-from .cells import BLOCK_CELLS, Source
+from .cells import Source
 from .copied import Copied, copy_of
 from .kinds import CELL_SLACK, SUM_SLACK, Extent, kind_of, log_probabilities, presence
-from .lazy import LazyValues, ahead
+from .lazy import LazyValues
+from .side_by_side import Beside
 from .table import Table
+from .table_blocks import blocks_of
 
 Array = NDArray[np.float64]
 
@@ -31,6 +32,7 @@ Array = NDArray[np.float64]
 _SPAN = 1 << 12
 #: Normalisers of rows whose exponentials add up to one.
 _NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
+ALONE = Beside()
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def survey(
     weight: Array | None = None,
     threads: int = 1,
     budget: int | None = None,
+    beside: Beside = ALONE,
 ) -> Facts:
     """Check one model's cells and find out what they are.
 
@@ -89,19 +92,21 @@ def survey(
         How many threads may be used.
     budget
         Bytes of memory that reading from a file may take; None for no limit.
+    beside
+        The other surveys that are under way, with which the budget is shared.
 
     Raises
     ------
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, weight, threads, budget)
+    found = _Numbers(source, outcomes, weight, threads, budget, beside)
     kind = found.kind(asked)
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
         plain = replace(source, kind=kind, table=found.table)
-        facts = _converted(plain, outcomes, weight, found.checksum, threads)
+        facts = _converted(plain, outcomes, weight, found.checksum, threads, beside)
         return replace(facts, copy=found.copy)
     found.check(kind)
     return found.facts(kind)
@@ -117,6 +122,7 @@ class _Numbers:
         weight: Array | None,
         threads: int,
         budget: int | None,
+        beside: Beside,
     ) -> None:
         self.source, self.weight = source, weight
         n, k = source.table.values.shape
@@ -128,9 +134,9 @@ class _Numbers:
         values, table = source.table.values, source.table
         self.copy = copy_of(values) if isinstance(values, LazyValues) else None
         if isinstance(values, LazyValues) and self.copy is not None and budget is not None:
-            # The only file that is being read may use the buffers of all.
-            table = replace(table, values=values.within(budget // 2))
-        for first, cells in _blocks(table, budget, self.copy):
+            # The only files that are being read may use the buffers of all.
+            table = replace(table, values=values.within(budget // 2 // beside.workers))
+        for first, cells in blocks_of(table, beside, budget, self.copy):
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -198,7 +204,7 @@ class _Numbers:
         wrong = kind == "log-probabilities" and not self.source.renormalise
         if not (self.impossible or (wrong and (self.high > CELL_SLACK or self.unlike))):
             return
-        for first, cells in _blocks(self.source.table):
+        for first, cells in blocks_of(self.source.table, ALONE):
             block = self.source.table.rows(first, first + len(cells), cells)
             log_probabilities(block, presence(block), kind)
 
@@ -224,6 +230,7 @@ def _converted(
     weight: Array | None,
     checksum: int,
     threads: int,
+    beside: Beside,
 ) -> Facts:
     """Survey cells of which the log-probabilities are to be taken first."""
     n, _ = source.table.values.shape
@@ -246,7 +253,7 @@ def _converted(
         widest = (high - low)[here].max(initial=0.0)
         return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
 
-    for first, cells in _blocks(source.table):
+    for first, cells in blocks_of(source.table, beside):
         spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
         for own in in_threads(partial(_between, work, first, cells), spans, threads):
             zeros += own.zeros
@@ -267,28 +274,3 @@ class _Sums(NamedTuple):
 def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sums:
     found: _Sums = work(first + a, cells[a:b])
     return found
-
-
-def _blocks(
-    table: Table, budget: int | None = None, copy: Copied | None = None
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield the first row and the cells of consecutive blocks; arrays in memory are one.
-
-    What is read is written to the ``copy`` by a thread of its own.
-    """
-    values = table.values
-    if not isinstance(values, LazyValues):
-        yield 0, values
-        return
-    # Three blocks are under way, five with a copy, in a quarter of the budget.
-    cells_at_once = BLOCK_CELLS
-    if budget is not None:
-        cells_at_once = min(cells_at_once, budget // 4 // 5 // values.dtype.itemsize)
-    step = max(1, cells_at_once // values.shape[1])
-    blocks = values.scan(step)
-    if copy is not None:
-        blocks = copy.filling(ahead(blocks))
-    first = 0
-    for cells in ahead(blocks):
-        yield first, cells
-        first += len(cells)
