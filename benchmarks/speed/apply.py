@@ -17,17 +17,12 @@ from scipy.special import softmax
 import opinionpool as op
 from opinionpool.kernels import fused
 
-from .data import Labels, Logits, aligned, simulated
+from .data import Labels, Logits, aligned
 from .memory import moving, reading
 from .options import Options
 from .race import NotHereError, race, rows
+from .sizes import APPLIED, at_sizes
 
-SIZES = {
-    "8 x 50,000 x 1,000": (8, 50_000, 1_000),
-    "16 x 500,000 x 10": (16, 500_000, 10),
-    "3 x 2,000 x 128,000": (3, 2_000, 128_000),
-    "8 x 200,000 x 131": (8, 200_000, 131),
-}
 LIMIT, READ, OURS = "read M, write 1", "read M", "opinionpool kernel, out="
 #: Bytes beyond which no second copy of the data is made for ``tensordot``.
 STACKED = 2e9
@@ -37,16 +32,11 @@ CHECKED = 50
 
 def run(options: Options) -> Iterator[dict[str, Any]]:
     """Yield a race at every size."""
-    for title, (m, n, k) in SIZES.items():
-        if options.only not in title:
-            continue
-        n = max(8, round(n * options.scale))
-        arrays, y = simulated(m, n, k)
-        found = one_race(arrays, y, options)
-        found = {"title": f"{m} x {n:,} x {k:,}", "shape": [m, n, k], **found}
+    for size, arrays, y in at_sizes(APPLIED, options):
+        found = size | one_race(arrays, y, options)
         show(found)
         yield found
-        del arrays, y  # before the next ones are made
+        del arrays, y
 
 
 def contestants(arrays: Logits, y: Labels, options: Options) -> dict[str, Callable[[], Any]]:

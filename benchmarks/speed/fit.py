@@ -13,17 +13,13 @@ from typing import Any
 import opinionpool as op
 
 from . import fit_rivals as rivals
-from .data import Labels, Logits, simulated
+from .data import Labels, Logits
 from .memory import numpy_adding, reading
 from .objectives import in_numpy, in_our_kernels, loss_of
 from .options import Options
 from .race import race, rows
+from .sizes import FITTED, at_sizes
 
-SIZES = {
-    "8 x 50,000 x 1,000": (8, 50_000, 1_000),
-    "16 x 500,000 x 10": (16, 500_000, 10),
-    "3 x 2,000 x 128,000": (3, 2_000, 128_000),
-}
 LIMIT, NUMPY, OURS = "read once", "NumPy adds them up", "opinionpool.fit"
 #: Losses, nats per row, that count as the same.
 SAME = 1e-6
@@ -32,17 +28,12 @@ GREEDY_ROUNDS = 50
 
 def run(options: Options) -> Iterator[dict[str, Any]]:
     """Yield a race at every size, with T = 1 and with T fitted."""
-    for title, (m, n, k) in SIZES.items():
-        if options.only not in title:
-            continue
-        n = max(8, round(n * options.scale))
-        arrays, y = simulated(m, n, k)
+    for size, arrays, y in at_sizes(FITTED, options):
         for temperature in (1.0, "fit"):
-            found = one_race(arrays, y, temperature, options)
-            found = {"title": f"{m} x {n:,} x {k:,}", "shape": [m, n, k], **found}
+            found = size | one_race(arrays, y, temperature, options)
             show(found)
             yield found
-        del arrays, y  # before the next ones are made
+        del arrays, y
 
 
 def contestants(

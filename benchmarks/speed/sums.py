@@ -13,27 +13,22 @@ import numpy as np
 
 from opinionpool.kernels import fused
 
-from .apply import SIZES
-from .data import Labels, Logits, simulated
+from .data import Labels, Logits
 from .memory import numpy_adding, reading
 from .options import Options
 from .race import race, rows
+from .sizes import APPLIED, at_sizes
 
 LIMIT, NUMPY = "add the cells up", "NumPy adds the cells up"
 
 
 def run(options: Options) -> Iterator[dict[str, Any]]:
     """Yield a race at every size."""
-    for title, (m, n, k) in SIZES.items():
-        if options.only not in title:
-            continue
-        n = max(8, round(n * options.scale))
-        arrays, y = simulated(m, n, k)
-        found = one_race(arrays, y, options)
-        found = {"title": f"{m} x {n:,} x {k:,}", "shape": [m, n, k], **found}
+    for size, arrays, y in at_sizes(APPLIED, options):
+        found = size | one_race(arrays, y, options)
         show(found)
         yield found
-        del arrays, y  # before the next ones are made
+        del arrays, y
 
 
 def contestants(arrays: Logits, y: Labels, threads: int) -> dict[str, Callable[[], Any]]:
