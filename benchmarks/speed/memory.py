@@ -14,7 +14,7 @@ from opinionpool.kernels.lanes import keep, start_of
 from opinionpool.kernels.scratch import scratch
 from opinionpool.kernels.sweeps import emitted, pooled
 from opinionpool.kernels.threads import blocks, in_threads
-from opinionpool.kernels.tiles import TILE, padded
+from opinionpool.kernels.tiles import TILE, groups_of, padded
 from opinionpool.kernels.vector import view
 
 
@@ -42,7 +42,7 @@ def _read_and_write(base: Any, out: Any, v: Any, n: int, like: Any) -> None:
         for a in range(len(base)):
             at[a] = base[a] + np.uint64(low * like.itemsize)
         to[:] = at + np.uint64(TILE * like.itemsize)
-        pooled(z, at, to, weights, size, like)
+        pooled(z, at, to, weights, groups_of(len(base)), size, like)
         emitted(out[low : low + size], z, 1.0, 0.0, size, True, like)
     keep(zeros)
 
