@@ -13,10 +13,11 @@ import pytest
 import opinionpool.io as op_io
 from opinionpool.errors import FileError, InputError, MemoryLimitError
 from opinionpool.io import npz_lazy, parquet_scan
+from opinionpool.io.parquet_scan import ParquetValues
 from opinionpool.io.staging import OnDisk
 from opinionpool.predictions.inputs import tables_of
 from opinionpool.predictions.lazy import LazyValues
-from opinionpool.predictions.pieces import lengths
+from opinionpool.predictions.pieces import Joined, lengths
 
 N, K = 100, 12
 X = np.random.default_rng(0).random((N, K)).astype(np.float32)
@@ -329,6 +330,34 @@ def test_pages_for_dictionaries_count_where_there_are_any(tmp_path):
     assert page >= X.nbytes // K  # and not the texts of the ids, which are longer
     assert page < 2 * X.nbytes // K
     assert held[True] >= K * (2 * page + parquet_scan._BUFFER)
+
+
+def test_small_blocks_are_cut_from_tall_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_scan, "_FEW", 1)
+    pq.write_table(arrow(X), tmp_path / "a.parquet", row_group_size=N // 2)
+    values, steps, batches = lazily(tmp_path / "a.parquet").values, [], ParquetValues._batches
+
+    def noted(self, file, groups, columns, step, buffers):
+        steps.append(step)
+        return batches(self, file, groups, columns, step, buffers)
+
+    monkeypatch.setattr(ParquetValues, "_batches", noted)
+    for limit in (10**9, values.overhead + 1):  # all columns together, and some after others
+        found = list(values.within(limit).scan(3))
+        np.testing.assert_array_equal(np.concatenate(found), X)
+        assert {len(block) for block in found[:-1]} == {3}
+    assert set(steps) == {N // 2}
+
+
+def test_who_reads_within_too_little_is_cramped(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_scan, "_FEW", 1)
+    pq.write_table(arrow(X), tmp_path / "a.parquet")
+    values = lazily(tmp_path / "a.parquet").values
+    column = values._column(N)
+    for one in (values, values.rows(1, 9), Joined([values, values], "two")):
+        assert not one.within(K * column).cramped
+        assert not one.within(5 * column).cramped  # a portion of the columns at a time
+        assert one.within(3 * column).cramped
 
 
 # Memory-mapped arrays count as the files they are.

@@ -71,6 +71,11 @@ class LazyValues(ABC):
         """Whether reading takes much more than moving bytes, such as decoding."""
         return False
 
+    @property
+    def cramped(self) -> bool:
+        """Whether the limit of :meth:`within` is so low that reading takes much longer."""
+        return False
+
     def within(self, n_bytes: int) -> LazyValues:
         """Return the same numbers read with an ``overhead`` of at most so much, if possible."""
         return self
@@ -112,6 +117,10 @@ class _Range(LazyValues):
     @property
     def overhead(self) -> int:
         return self._whole.overhead
+
+    @property
+    def cramped(self) -> bool:
+        return self._whole.cramped
 
     @property
     def costly(self) -> bool:

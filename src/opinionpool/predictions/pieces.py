@@ -75,6 +75,11 @@ class Joined(LazyValues):
         """Whether any part's reading is."""
         return any(part.costly for part in self._parts)
 
+    @property
+    def cramped(self) -> bool:
+        """Whether any part is."""
+        return any(part.cramped for part in self._parts)
+
     def within(self, n_bytes: int) -> LazyValues:
         """Return the same with every part within the limit."""
         return Joined([part.within(n_bytes) for part in self._parts], self.where)

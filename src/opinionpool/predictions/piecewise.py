@@ -122,21 +122,20 @@ class Piecewise:
     def _ready(self, first: int, last: int) -> dict[str, Any]:
         """Return what every model's rows are read from: a plain copy where their file is cramped.
 
-        Side by side, each file has its share of the buffers. Where that is too little to decode
-        from, copies are made by as many threads as there may be.
+        Side by side, each file has its share of what blocks leave of the memory. Where that is too
+        little to decode from, copies are made by as many threads as there may be.
         """
         tables = list(self._tables.values())
+        blocks = _CELL_BYTES * self.step * len(tables) * len(self.columns)
         buffers, workers = self._memory // 2, min(self._threads, len(tables))
+        share = max(buffers, self._memory - blocks) // len(tables)
 
         def work(i: int, beside: Beside) -> Any:
             values = tables[i].values
             if not isinstance(values, LazyValues):
                 return values[first:last]
-            some = values.rows(first, last)
-            in_flight = 2 * self.step * some.shape[1] * some.dtype.itemsize
-            if some.within(buffers).overhead + in_flight <= buffers // len(tables):
-                return some
-            copy = copy_of(some)
+            some = values.rows(first, last).within(share)
+            copy = copy_of(some) if some.cramped else None
             if copy is not None:
                 copy.fill(some.within(buffers // workers).serial(), beside)
             return some if copy is None else copy
