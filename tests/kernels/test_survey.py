@@ -288,6 +288,20 @@ def test_blocks_and_threads_change_nothing(kernels, k, monkeypatch):
 
 
 @every_kernel
+@every_dtype
+@pytest.mark.parametrize("k", [3, 10, 131, 300, 2500])
+def test_without_normalisers_the_rest_is_the_same(kernels, dtype, k):
+    for x in (cells(k, dtype, 200), spoil(cells(k, dtype, 200))):
+        whole = fused.survey(x, **kernels)
+        found = fused.survey(x, rows=False, normalisers=False, **kernels)
+        assert_array_equal(found.status, whole.status)
+        for name in ("low", "high", "zeros", "spread", "checksum"):
+            assert getattr(found, name) == getattr(whole, name), name
+        assert (found.log_z, found.at_outcome) == (None, None)
+        assert (found.like, found.lost, found.counted) == (0, 0.0, 0.0)
+
+
+@every_kernel
 def test_what_is_surveyed_is_not_written_to(kernels):
     x = cells(10, np.float32)
     x.flags.writeable = False

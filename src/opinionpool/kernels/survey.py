@@ -69,6 +69,7 @@ def survey(
     weight: Array | None = None,
     near: tuple[float, float] = (0.0, 0.0),
     rows: bool = True,
+    normalisers: bool = True,
     first_row: int = 0,
     checksum: bool = True,
     threads: int = 1,
@@ -92,6 +93,9 @@ def survey(
     rows
         Whether to keep ``log_z`` and ``at_outcome``; of float32 cells they are good to 2e-7 (to
         1e-12 where a row's cells are far apart), and errors of different rows do not add up.
+    normalisers
+        Whether anybody wants ``log_z`` or what it gives: without, nothing is exponentiated, and
+        ``like`` is 0. Only without outcomes, and without ``rows``.
     first_row
         The number that the first row has in the whole array, if ``x`` is a block of it.
     checksum
@@ -111,10 +115,11 @@ def survey(
     n, k = x.shape
     status = np.zeros(n, np.uint8)
     happened = classes is not None or soft is not None
+    assert normalisers or not (rows or happened)
     kept = (np.empty(n), np.empty(n) if happened else None) if rows else None
     kind = _Compiled if compiled(kernels) else _Plain
     work: Callable[[int, int], tuple[Outline, Tally]] = kind(
-        x, classes, soft, weight, kept, status, first_row, checksum, near
+        x, classes, soft, weight, kept, status, first_row, checksum, near if normalisers else None
     )
     # An eighth of the usual blocks: what is noted of their rows then stays in the caches, and
     # there are enough of them for threads to end together.
@@ -137,6 +142,10 @@ def survey(
     )
 
 
+#: What is known where nobody wants normalisers.
+_NOTHING = Tally(0, 0.0, 0.0)
+
+
 class _Plain:
     """One block of rows of :func:`survey`."""
 
@@ -150,7 +159,7 @@ class _Plain:
         status: NDArray[np.uint8],
         first_row: int,
         checksum: bool,
-        near: tuple[float, float],
+        near: tuple[float, float] | None,
     ) -> None:
         self.x, self.classes, self.soft, self.weight = x, classes, soft, weight
         self.kept, self.status, self.near = kept, status, near
@@ -170,6 +179,8 @@ class _Plain:
             self.first_row + first if self.checksum else None,
         )
         u = None if self.weight is None else self.weight[here]
+        if self.near is None:
+            return outline, _NOTHING
         return outline, survey_plain.tally(log_z, at_outcome, self.status[here], u, self.near)
 
     def of_rows(self, first: int, last: int) -> tuple[Array, Array | None]:
@@ -203,7 +214,7 @@ class _Compiled(_Plain):
         assert self.classes is not None
         assert self.soft is not None
         assert self.weight is not None
-        log_z, known = self.of_rows(first, last)
+        log_z, known = (np.empty(0), None) if self.near is None else self.of_rows(first, last)
         at_outcome = np.empty(0) if known is None else known
         status = self.status[here]
         data: tuple[Any, ...] = (
@@ -221,4 +232,6 @@ class _Compiled(_Plain):
         place = (self.first_row + first) * k * (self.rows.like.itemsize // 4)
         low, high, spread = (float(own) for own in extent)
         outline = Outline(low, high, zeros, spread, (weighted + 2 * place * words) % 2**64)
+        if self.near is None:
+            return outline, _NOTHING
         return outline, Tally(*tally(log_z, at_outcome, status, self.weight[here], *self.near))

@@ -94,7 +94,7 @@ def survey_narrow(
 
     The status of tiles that are left to it is LEFT.
     """
-    words_of_cell, many = like.itemsize // 4, rows_of_tile(K)
+    words_of_cell, many, wanted = like.itemsize // 4, rows_of_tile(K), log_z.size > 0
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
         (scratch(many, log_z), scratch(many, log_z)),
@@ -130,6 +130,8 @@ def survey_narrow(
             widest = larger_of(widest, far)
             # Not spread over the tile: the next one is asked for a group of rows at a time.
             fetch(at + np.uint64((many + r) * step), LANES * K * like.itemsize)
+            if not wanted:
+                continue
             if like.itemsize == 4 and highest_of(far) < NEAR32:
                 store(mass, r, near_masses(columns, K, top))
             else:
@@ -140,11 +142,13 @@ def survey_narrow(
             continue
         if checksum:
             word_sums(sums, at, rows * K * words_of_cell, begin * K * words_of_cell)
+        status[begin : begin + rows] = 0
+        if not wanted:
+            continue
         # Slices: what counts from 0 cannot be an index from the end, which would be looked for.
         here, to = log_z[begin : begin + rows], at_outcome[begin : begin + rows]
         for r in range(rows):
             here[r] = tops[r] + logarithm(mass[r])
-        status[begin : begin + rows] = 0
         x = view(at, like, rows * K)
         if soft.size:
             for r in range(rows):

@@ -26,19 +26,33 @@ AHEAD = 1 << 14
 
 
 @inlined
-def extremes_of(address: Any, n: int, like: Any) -> tuple[float, float, float]:
-    """Return the largest and smallest cell, and 0 if every cell is finite, else NaN."""
+def fetch_four(line: Any) -> None:
+    """Ask for four lines of memory."""
+    prefetch(line)
+    prefetch(line + np.uint64(64))
+    prefetch(line + np.uint64(128))
+    prefetch(line + np.uint64(192))
+
+
+@inlined
+def extremes_of(address: Any, n: int, ahead: int, like: Any) -> tuple[float, float, float]:
+    """Return the largest and smallest cell, and 0 if every cell is finite, else NaN.
+
+    Unless ``ahead`` is 0, what comes so many bytes later is fetched meanwhile.
+    """
     zero, four = like.dtype.type(0), 4 * LANES
     first = load_first(like, address, 0, min(n, LANES))
     top = keep_first(first, min(n, LANES), like.dtype.type(-np.inf))
     bottom = keep_first(first, min(n, LANES), like.dtype.type(np.inf))
-    check = first * zero
+    check, later = first * zero, address + np.uint64(ahead)
     for k in range(0, n - four + 1, four):  # four at a time: an operation waits for the last
         a, b = load(like, address, k), load(like, address, k + LANES)
         c, d = load(like, address, k + 2 * LANES), load(like, address, k + 3 * LANES)
         top = larger_of(top, larger_of(larger_of(a, b), larger_of(c, d)))
         bottom = smaller_of(bottom, smaller_of(smaller_of(a, b), smaller_of(c, d)))
         check = check + ((a * zero + b * zero) + (c * zero + d * zero))
+        if ahead > 0:
+            fetch_four(later + np.uint64(k * like.itemsize))
     for k in range(n - n % four, n - LANES + 1, LANES):
         x = load(like, address, k)
         top, bottom, check = larger_of(top, x), smaller_of(bottom, x), check + x * zero
@@ -52,7 +66,7 @@ def extremes_of(address: Any, n: int, like: Any) -> tuple[float, float, float]:
 @part
 def extremes(x: Any, n: int) -> tuple[float, float, float]:
     """Return the largest and smallest of some cells; see :func:`extremes_of`."""
-    return extremes_of(start_of(x), n, x)
+    return extremes_of(start_of(x), n, 0, x)
 
 
 @inlined
@@ -144,11 +158,7 @@ def near_sum_ahead(address: Any, top: Any, n: int, ahead: int, like: Any) -> flo
         c = near_exponentials32(address, k + 2 * LANES, top, like)
         d = near_exponentials32(address, k + 3 * LANES, top, like)
         total = total + wide((a + b) + (c + d))
-        line = later + np.uint64(4 * k)
-        prefetch(line)
-        prefetch(line + np.uint64(64))
-        prefetch(line + np.uint64(128))
-        prefetch(line + np.uint64(192))
+        fetch_four(later + np.uint64(4 * k))
     for k in range(n - n % four, n - n % LANES, LANES):
         total = total + wide(near_exponentials32(address, k, top, like))
     if n % LANES:
@@ -188,9 +198,10 @@ def survey_rows(
 ) -> None:
     """Survey rows: fill arrays, widen ``extent`` (low, high, spread), add to ``sums``.
 
+    Where ``log_z`` is empty nothing is exponentiated.
     ``sums`` are those of :func:`word_sums`, places from the row ``0``, and the −inf of good rows.
     """
-    narrow, words_of_cell = like.itemsize == 4, like.itemsize // 4
+    narrow, words_of_cell, wanted = like.itemsize == 4, like.itemsize // 4, log_z.size > 0
     owner = scratch(min(K, TILE), like)
     ahead, clean, like, status = (
         reach_of(K, step, like),
@@ -214,7 +225,8 @@ def survey_rows(
             size = min(TILE, K - start)
             cells = x[start : start + size]
             begin = at + np.uint64(start * like.itemsize)
-            tile_top, tile_bottom, check = extremes_of(begin, size, like)
+            # Where nothing is exponentiated meanwhile, what comes later is fetched here.
+            tile_top, tile_bottom, check = extremes_of(begin, size, 0 if wanted else ahead, like)
             tile_top, tile_bottom = np.float64(tile_top), np.float64(tile_bottom)
             if check != 0:
                 counts = special(cells, size)
@@ -224,7 +236,7 @@ def survey_rows(
                 place = (n * K + start) * words_of_cell
                 word_sums(sums, begin, size * words_of_cell, place)
             high, low = max(high, tile_top), min(low, tile_bottom)
-            if nan + above > 0 or tile_top == -np.inf:
+            if nan + above > 0 or tile_top == -np.inf or not wanted:
                 continue
             # Until the row's maximum is known, each tile is relative to its own.
             if narrow and below == 0 and tile_top - tile_bottom < NEAR32:
@@ -245,7 +257,8 @@ def survey_rows(
         elif below == K:
             state = IMPOSSIBLE
         status[n] = state
-        log_z[n] = top + math.log(mass) if state == 0 else np.nan
+        if wanted:
+            log_z[n] = top + math.log(mass) if state == 0 else np.nan
         if state == 0:
             sums[2] += np.uint64(below)
             extent[0], extent[1] = min(extent[0], low), max(extent[1], high)

@@ -103,7 +103,7 @@ def left_in_place(
         (len(tables), n, k),
         budget,
         sum(fact.zeros for fact in facts),
-        tuple(fact.checksum for fact in facts),
+        None if outcomes is None else tuple(fact.checksum for fact in facts),
         np.array([fact.spread for fact in facts]),
         [1],
     )

@@ -100,8 +100,8 @@ def survey(
     ProbabilityError
         For cells that cannot be, with the row that holds them.
     """
-    found = _Numbers(source, outcomes, weight, threads, budget, beside)
-    kind = found.kind(asked)
+    found = _Numbers(source, asked, outcomes, weight, threads, budget, beside)
+    kind = found.kind()
     if kind is None:
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
@@ -118,6 +118,7 @@ class _Numbers:
     def __init__(
         self,
         source: Source,
+        asked: str,
         outcomes: Outcomes | None,
         weight: Array | None,
         threads: int,
@@ -125,6 +126,8 @@ class _Numbers:
         beside: Beside,
     ) -> None:
         self.source, self.weight = source, weight
+        #: Who pools with known weights asks neither for losses nor which models are the same.
+        self.labelled, self.asked = outcomes is not None, asked
         n, k = source.table.values.shape
         self.present = np.zeros(n, dtype=bool)
         self.lost = self.counted = 0.0
@@ -154,6 +157,8 @@ class _Numbers:
             weight=None if self.weight is None else self.weight[rows],
             near=_NEAR,
             rows=False,
+            normalisers=happened is not None or self.asked != "logits",
+            checksum=self.labelled,
             threads=threads,
             first_row=rows.start,
         )
@@ -181,13 +186,13 @@ class _Numbers:
         table = self.source.table
         return table if self.copy is None else replace(table, values=self.copy)
 
-    def kind(self, asked: str) -> str | None:
+    def kind(self) -> str | None:
         """Return what the cells are; None where there is no answer at all."""
         table = self.source.table
         if not self.present.any():
             return None
-        if asked != "auto":
-            return asked
+        if self.asked != "auto":
+            return self.asked
         low = -np.inf if self.low > self.high else self.low  # nothing but −inf
         extent = Extent(
             low,
