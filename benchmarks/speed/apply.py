@@ -21,7 +21,7 @@ from .data import Labels, Logits, aligned
 from .memory import moving, reading
 from .options import Options
 from .race import NotHereError, race, rows
-from .sizes import APPLIED, at_sizes
+from .sizes import APPLIED, raced
 
 LIMIT, READ, OURS = "read M, write 1", "read M", "opinionpool kernel, out="
 #: Bytes beyond which no second copy of the data is made for ``tensordot``.
@@ -32,11 +32,7 @@ CHECKED = 50
 
 def run(options: Options) -> Iterator[dict[str, Any]]:
     """Yield a race at every size."""
-    for size, arrays, y in at_sizes(APPLIED, options):
-        found = size | one_race(arrays, y, options)
-        show(found)
-        yield found
-        del arrays, y
+    yield from raced(APPLIED, options, one_race, show)
 
 
 def contestants(arrays: Logits, y: Labels, options: Options) -> dict[str, Callable[[], Any]]:

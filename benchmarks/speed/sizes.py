@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .data import Labels, Logits, simulated
@@ -24,3 +24,17 @@ def at_sizes(
             continue
         n = max(8, round(n * options.scale))
         yield {"title": f"{m} x {n:,} x {k:,}", "shape": [m, n, k]}, *simulated(m, n, k)
+
+
+def raced(
+    sizes: tuple[Size, ...],
+    options: Options,
+    one_race: Callable[[Logits, Labels, Options], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+) -> Iterator[dict[str, Any]]:
+    """Yield a race at every size, once it was shown."""
+    for size, arrays, y in at_sizes(sizes, options):
+        found = size | one_race(arrays, y, options)
+        show(found)
+        yield found
+        del arrays, y

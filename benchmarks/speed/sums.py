@@ -17,18 +17,14 @@ from .data import Labels, Logits
 from .memory import numpy_adding, reading
 from .options import Options
 from .race import race, rows
-from .sizes import APPLIED, at_sizes
+from .sizes import APPLIED, raced
 
 LIMIT, NUMPY = "add the cells up", "NumPy adds the cells up"
 
 
 def run(options: Options) -> Iterator[dict[str, Any]]:
     """Yield a race at every size."""
-    for size, arrays, y in at_sizes(APPLIED, options):
-        found = size | one_race(arrays, y, options)
-        show(found)
-        yield found
-        del arrays, y
+    yield from raced(APPLIED, options, one_race, show)
 
 
 def contestants(arrays: Logits, y: Labels, threads: int) -> dict[str, Callable[[], Any]]:

@@ -69,7 +69,7 @@ def of_all_rows(
     if rule.joint_temperature:
         problem = PooledLoss(rule, evidence)
         loss = problem.loss(w * s) if loss is None else loss
-        if untempered is None:
+        if np.isnan(untempered):
             untempered = loss if s == 1 else problem.loss(w)
     else:  # its weights are chosen at T = 1, and that is the loss that may be known
         untempered = PooledLoss(rule, evidence).loss(w) if loss is None else loss

@@ -78,11 +78,10 @@ class ParquetValues(LazyValues):
     @property
     def cramped(self) -> bool:
         """Whether a row group goes through a temporary file, or few of its columns at a time."""
-        if self.shape[1] * self._column(self._batch(0)) <= self._limit:
-            return False
         tall = max(self._groups, default=0)
-        staged = tall * self.shape[1] * self.dtype.itemsize
-        return staged > self._limit // 2 or _FEW * self._column(tall) > self._limit // 4
+        if self._holds_all(self._batch(0)):
+            return False
+        return not (self._holds_staged(tall) and self._holds_few(tall))
 
     def within(self, n_bytes: int) -> ParquetValues:
         """Return the same with another limit; a portion has at least one column."""
@@ -116,6 +115,18 @@ class ParquetValues(LazyValues):
         """Rows that are decoded together where all columns are: at least what that is worth."""
         return max(step, min(_ROWS, max(self._groups, default=0)))
 
+    def _holds_all(self, tall: int) -> bool:
+        """Whether batches of so many rows of every column are within the limit."""
+        return self.shape[1] * self._column(tall) <= self._limit
+
+    def _holds_few(self, tall: int) -> bool:
+        """Whether those of some columns are, beside what is staged."""
+        return _FEW * self._column(tall) <= self._limit // 4
+
+    def _holds_staged(self, rows: int) -> bool:
+        """Whether so many rows can be put together in memory."""
+        return rows * self.shape[1] * self.dtype.itemsize <= self._limit // 2
+
     def _pieces(self, step: int, first: int, buffers: Buffers) -> Blocks:
         k, tall = self.shape[1], self._batch(step)
         start = 0
@@ -126,14 +137,14 @@ class ParquetValues(LazyValues):
         if not groups:
             return
         with Opened(self._path, _BUFFER) as file:
-            if k * self._column(tall) <= self._limit:
+            if self._holds_all(tall):
                 yield from _dropped(self._batches(file, groups, (0, k), tall, buffers), first)
                 return
             done = 0
             for band in self._bands(groups):
                 # A portion is narrow: all of a row group at a time costs fewer starts per column.
                 tall = max(step, max(self._groups[i] for i in band))
-                if _FEW * self._column(tall) > self._limit // 4:
+                if not self._holds_few(tall):
                     tall = step
                 portion = max(1, min(_PORTION, self._limit // 4 // self._column(tall)))
                 n = sum(self._groups[i] for i in band) - first
@@ -170,7 +181,7 @@ class ParquetValues(LazyValues):
     ) -> Blocks:
         k, (portion, tall) = self.shape[1], tile
         staged: InMemory | OnDisk
-        if sum(sizes) * k * self.dtype.itemsize <= self._limit // 2:
+        if self._holds_staged(sum(sizes)):
             staged = InMemory(sizes, k, self.dtype, buffers)
         else:
             staged = OnDisk(sizes, k, self.dtype, self.where)

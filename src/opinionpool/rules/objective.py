@@ -95,8 +95,6 @@ class PooledLoss:
         self._blocks = rule.blocks(self.evidence)
         #: How often all rows were gone over.
         self.passes = 0
-        #: Where they last were, and the loss there at T = 1; NaN where that is not known.
-        self._untempered: tuple[Array, float] = np.zeros(0), np.nan
 
     def sample(self, seed: int, share: int = 1) -> PooledLoss:
         """Return the problem on some of the rows, in memory; ``share`` times fewer than usual.
@@ -139,7 +137,6 @@ class PooledLoss:
         rule = self.rule
         self.passes += 1
         mean = reduce(add, (sums(v, block) for block in self._blocks)).per_row(self.n)
-        self._untempered = v, mean.untempered
         value, slope, bend = self.penalty.evaluate(v)
         return Evaluation(
             mean.value + value,
@@ -147,12 +144,8 @@ class PooledLoss:
             mean.curvature + bend,
             rule.excess(v, mean, slope, self.entropy, self.family) if self.convex else np.inf,
             separable=self.penalty.scale == 0 and rule.separable(v, mean, self.family),
+            untempered=mean.untempered,
         )
-
-    def untempered(self, v: Array) -> float | None:
-        """Return the mean loss at T = 1, without the penalty, if the last evaluation found it."""
-        at, loss = self._untempered
-        return loss if np.isfinite(loss) and np.array_equal(at, v) else None
 
     def value(self, v: Array) -> float:
         """Return the penalised value alone."""

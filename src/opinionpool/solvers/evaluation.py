@@ -27,6 +27,8 @@ class Evaluation:
         A bound on ``value - minimum`` that the problem knows by itself; inf if it knows none.
     separable
         The point is right on every row: scaling it up never does worse (maths: existence).
+    untempered
+        The mean loss at T = 1 in the point's proportions; NaN where it was not found on the way.
     """
 
     value: float
@@ -34,6 +36,7 @@ class Evaluation:
     curvature: NDArray[np.float64]
     excess: float = np.inf
     separable: bool = False
+    untempered: float = np.nan
 
 
 class Problem(Protocol):

@@ -72,7 +72,8 @@ class Choice:
 
     ``inverse_temperature`` is None where the weighting leaves the temperature to be fitted
     afterwards; ``gamma`` is the power of confidence, None where that plays no part; ``loss`` the
-    mean loss without the penalty, ``untempered`` that at T = 1, None where nobody knows it yet.
+    mean loss without the penalty, None where nobody knows it yet; ``untempered`` that at T = 1,
+    NaN where nobody does.
     """
 
     weights: Array
@@ -82,7 +83,7 @@ class Choice:
     n_evaluations: int
     gamma: float | None = None
     loss: float | None = None
-    untempered: float | None = None
+    untempered: float = np.nan
 
 
 class Weighting(ABC):

@@ -36,11 +36,11 @@ class Optimal(Weighting):
         evidence = task.evidence.models(first)
         problem = PooledLoss(task.rule, evidence, task.penalty, sizes)
         feasible = task.feasible(len(first))
-        loss = untempered = None
+        loss, untempered = None, np.nan
         if problem.convex:
             found = solved(problem, feasible, task.seed)
             loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
-            untempered = problem.untempered(found.v)
+            untempered = found.evaluation.untempered
             if task.penalty == 0 and found.status in (Status.CONVERGED, Status.SEPARABLE):
                 found = nearest_to_equal(problem, feasible, found)
         elif isinstance(evidence.parameters, Lazy):
