@@ -6,7 +6,7 @@ from kernels.cases import needs_numba
 from numpy.testing import assert_allclose, assert_array_equal
 from tolerance import ulps
 
-from opinionpool.kernels import moments, powers, sweeps
+from opinionpool.kernels import means, moments, powers, sweeps
 from opinionpool.kernels.arrays import address
 from opinionpool.kernels.jit import jit
 from opinionpool.kernels.lanes import LANES, load, start_of, store
@@ -15,8 +15,8 @@ from opinionpool.kernels.tiles import groups_of
 
 pytestmark = needs_numba
 
-pooled, add_means, emitted = jit(sweeps.pooled), jit(sweeps.add_means), jit(sweeps.emitted)
-add_products, collect = jit(moments.add_products), jit(moments.collect)
+pooled, weighted_sums, emitted = jit(sweeps.pooled), jit(means.weighted_sums), jit(sweeps.emitted)
+add_products, collect, merge = jit(moments.add_products), jit(moments.collect), jit(moments.merge)
 
 
 @jit
@@ -49,8 +49,9 @@ class Tile:
 def test_pooled_logits(groups, n, dtype):
     m = 4 * groups[0] + 3 * groups[1]
     tile, z = Tile(m, n, dtype), scratch(n, np.empty(0))
-    pooled(z, tile.at, tile.at, tile.v, groups, n, tile.like)
+    top = pooled(z, tile.at, tile.at, tile.v, groups, n, tile.like)
     assert_allclose(z, tile.v @ tile.wide, rtol=0, atol=ulps(np.float64, 2 * m))
+    assert top == z.max()
     behind = np.lib.stride_tricks.as_strided(z, (-(-n // LANES) * LANES,))
     assert_array_equal(behind[n:], -np.inf)
 
@@ -58,13 +59,23 @@ def test_pooled_logits(groups, n, dtype):
 @every_dtype
 @every_size
 @pytest.mark.parametrize("groups", [(2, 0), (0, 1), (1, 2)])
-def test_means(groups, n, dtype):
+def test_sums_of_weighted_cells(groups, n, dtype):
+    """Cells less a number each: a constant of a million leaves no trace in float32 sums."""
     m = 4 * groups[0] + 3 * groups[1]
     tile, e = Tile(m, n, dtype), scratch(n, np.empty(0))
     e[:] = np.random.default_rng(1).uniform(size=n)
+    h = np.linspace(-2, 2, m).astype(dtype)
+    for x in tile.x:
+        x += 2**20
+    h += 2**20
+    d = np.array(tile.x) - h[:, None]
     total = np.arange(1.0 * m)
-    add_means(total, e, tile.at, tile.at, groups, n, tile.like)
-    assert_allclose(total, np.arange(m) + tile.wide @ e, rtol=0, atol=ulps(np.float64, 4 * n))
+    weighted_sums(total, e, tile.at, tile.at, h, groups, n, tile.like)
+    assert_allclose(total, np.arange(m) + d.astype(float) @ e, rtol=0, atol=ulps(np.float64, 4 * n))
+    brief, total = scratch(n, tile.like), np.zeros(m)
+    brief[:] = e
+    weighted_sums(total, brief, tile.at, tile.at, h, groups, n, tile.like)
+    assert_allclose(total, d.astype(float) @ brief, rtol=0, atol=ulps(dtype, 4 * n))
 
 
 def test_models_are_taken_in_groups_of_which_few_are_empty():
@@ -82,19 +93,87 @@ def _exponentiated(e, z, top, n, like):
     return sweeps.exponentiated(e, z, top, n, (a, a, a, a), like)
 
 
+@jit
+def _brief(e, z, top, n, like):
+    a = np.uint64(start_of(z))
+    return means.brief_exponentials(e, z, top, n, (a, a, a, a), like)
+
+
+def logits(n):
+    """Pooled logits, −inf behind."""
+    z = scratch(-(-n // LANES) * LANES, np.empty(0))
+    z[:] = -np.inf
+    z[:n] = np.random.default_rng(2).normal(size=n) * 10
+    return z
+
+
 @every_dtype
 @every_size
 @pytest.mark.parametrize("in_place", [False, True])
 def test_exponentials_and_their_sum(n, dtype, in_place):
-    z, other = scratch(-(-n // LANES) * LANES, np.empty(0)), scratch(n, np.empty(0))
-    z[:] = -np.inf
-    z[:n] = np.random.default_rng(2).normal(size=n) * 10
+    z, other = logits(n), scratch(n, np.empty(0))
     z[n // 2] = -np.inf if n > 2 else 0.0
     expected, e = np.exp(z[:n] - 1.0), z if in_place else other
-    total = _exponentiated(e, z, 1.0, n, np.empty(0, dtype))
+    total, check = _exponentiated(e, z, 1.0, n, np.empty(0, dtype))
     allowed = 1.2e-12 if dtype == np.float32 else ulps(np.float64, 2)
     assert_allclose(e[:n], expected, rtol=allowed)
     assert total == pytest.approx(expected.sum(), rel=2 * allowed)
+    assert np.isnan(check) == (n > 2)
+
+
+@every_dtype
+@every_size
+def test_brief_exponentials_and_their_sum(n, dtype):
+    """In the dtype of the cells, and exactly 0 where that has no normal number."""
+    z, e = logits(n), scratch(n, np.empty(0, dtype))
+    z[n // 2] = -1e30 if n > 2 else 0.0
+    top = z[:n].max()
+    total, check = _brief(e, z, top, n, np.empty(0, dtype))
+    expected = np.exp(z[:n] - top)
+    assert_allclose(e[:n], expected, rtol=0, atol=ulps(dtype, 2))
+    assert total == pytest.approx(expected.sum(), rel=ulps(dtype, 4))
+    assert check == 0
+    assert e[n // 2] == (0 if n > 2 else e[n // 2])
+    behind = np.lib.stride_tricks.as_strided(e, (-(-n // LANES) * LANES,))
+    assert_array_equal(behind[n:], 0)
+
+
+@every_dtype
+@pytest.mark.parametrize("n", [1, 9, 16, 100])
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf, "payload"])
+def test_what_is_not_finite_is_seen(n, bad, dtype):
+    """Also a NaN whose lowest bits are set, which powers of two shift into the exponent."""
+    odd = np.array([0x7FF8000000000001], np.uint64).view(float)[0] if bad == "payload" else bad
+    like, e, wide = np.empty(0, dtype), scratch(n, np.empty(0, dtype)), scratch(n, np.empty(0))
+    z = logits(n)
+    assert _brief(e, z, z[:n].max(), n, like)[1] == 0
+    assert _exponentiated(wide, z, z[:n].max(), n, like)[1] == 0
+    for where in {0, n // 2, n - 1}:
+        spoiled = logits(n)
+        spoiled[where] = odd
+        assert np.isnan(_brief(e, spoiled, 1.0, n, like)[1])
+        assert np.isnan(_exponentiated(wide, spoiled, 1.0, n, like)[1])
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("groups", [(1, 0), (2, 0), (3, 0), (0, 1), (0, 2), (1, 1), (2, 2)])
+def test_exponentials_with_sums_are_those_without(groups, n, dtype):
+    m = 4 * groups[0] + 3 * groups[1]
+    tile, z, like = Tile(m, n, dtype), logits(n), np.empty(0, dtype)
+    h, top = np.zeros(m, dtype), z[:n].max()
+    e, other = scratch(n, like), scratch(n, like)
+    found, expected = np.zeros(m), np.zeros(m)
+    mass = _brief(e, z, top, n, like)
+    weighted_sums(expected, e, tile.at, tile.at, h, groups, n, like)
+    assert _with_sums(found, other, z, top, tile.at, h, groups, n, like) == mass
+    assert_array_equal(other, e)
+    assert_array_equal(found, expected)
+
+
+@jit
+def _with_sums(sums, e, z, top, at, h, groups, n, like):
+    return means.exponentials_and_sums(sums, e, z, top, at, at, h, groups, n, like)
 
 
 @every_dtype
@@ -114,7 +193,7 @@ def test_results_are_written_where_they_belong(n, dtype, past_caches, start):
 def products(tile, p, h, m, n):
     """The sums of :mod:`moments`, gathered."""
     sums, total = scratch(moments.sums_of(m) * LANES, tile.like), np.zeros((m, m))
-    add_products(sums, p, tile.at, h, n, tile.like)
+    add_products(sums, p, tile.at, tile.at, h, n, tile.like)
     collect(total, sums, tile.like)
     assert_array_equal(sums, 0)
     return total
@@ -139,6 +218,16 @@ def test_products_of_deviations(m, n, dtype):
     assert_array_equal(np.triu(found, 1), 0)
     allowed = ulps(dtype, 4 + n / LANES) * np.abs(expected).max()
     assert_allclose(found, np.tril(expected), rtol=0, atol=allowed)
+
+
+@every_dtype
+def test_products_are_merged_and_begin_anew(dtype):
+    like = np.empty(0, dtype)
+    into, sums = scratch(3 * LANES, like), scratch(3 * LANES, like)
+    into[:], sums[:] = 2, np.arange(3 * LANES)
+    merge(into, 0.5, sums, 3.0, like)
+    assert_array_equal(into, 1 + 3 * np.arange(3 * LANES))
+    assert_array_equal(sums, 0)
 
 
 @every_dtype

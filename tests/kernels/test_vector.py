@@ -6,11 +6,11 @@ from kernels.cases import needs_numba
 from numpy.testing import assert_array_equal
 from tolerance import ulps
 
-from opinionpool.kernels import passes, powers, sweeps
+from opinionpool.kernels import powers, sweeps
 from opinionpool.kernels.jit import jit
 
 pytestmark = needs_numba
-first_at, highest = jit(sweeps.first_at), jit(passes.highest)
+first_at = jit(sweeps.first_at)
 
 
 @jit
@@ -57,14 +57,3 @@ def test_the_first_of_equals(n):
         z[:] = 0
         z[where:] = 1
         assert first_at(z, n, 1.0) == where
-
-
-@pytest.mark.parametrize("n", [1, 9, 100])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_seen(n, bad):
-    z = np.linspace(-1, 1, n)
-    assert highest(z, n) == (z.max(), 0)
-    for where in {0, n // 2, n - 1}:
-        spoiled = z.copy()
-        spoiled[where] = bad
-        assert np.isnan(highest(spoiled, n)[1])

@@ -114,6 +114,16 @@ def spread_over(builder: Any, x: Any, kind: Any) -> Any:
 
 
 @intrinsic
+def size_of(typingctx: Any, like: Any) -> Any:
+    """Return the bytes of a cell, which LLVM then knows (``itemsize`` is read from the array)."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.IntType(64)(like.dtype.bitwidth // 8)
+
+    return types.int64(like), codegen
+
+
+@intrinsic
 def start_of(typingctx: Any, array: Any) -> Any:
     """Return the address of an array's first item (``ctypes.data`` would count references)."""
 
@@ -280,11 +290,13 @@ def wide(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def rounded(typingctx: Any, like: Any, x: Any) -> Any:
-    """Return lanes of float64 in the dtype of ``like``."""
+    """Return lanes in the dtype of ``like``."""
     kind = Lanes(like.dtype)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        same = like.dtype == x.dtype
-        return args[1] if same else builder.fptrunc(args[1], context.get_value_type(kind))
+        if like.dtype == x.dtype:
+            return args[1]
+        convert = builder.fpext if like.dtype == types.float64 else builder.fptrunc
+        return convert(args[1], context.get_value_type(kind))
 
     return kind(like, x), codegen

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
+from .means import weighted_sums
 from .plain import LARGEST
 from .powers import logarithm
 from .products import gram
 from .scratch import scratch, scratch_rows
-from .sweeps import add_means, pooled
+from .sweeps import pooled
 from .tiles import groups_of, locate_rows, padded
 from .vector import view
 
@@ -46,7 +47,7 @@ def sum_mixture(
     """Sum ``−u log Σ w f`` over columns; add ``Σ u r`` and ``Σ u r rᵀ`` to the arrays given."""
     m, groups = len(base), groups_of(len(base))
     mixture, inverse, root = scratch(COLUMNS, w), scratch(COLUMNS, w), scratch(COLUMNS, w)
-    zeros = scratch(COLUMNS, w)
+    zeros, none = scratch(COLUMNS, w), scratch(padded(m), like)
     c = scratch_rows(padded(m), COLUMNS, w)
     at, to = scratch(padded(m), base), scratch(padded(m), base)
     row_w = scratch(padded(m), w)
@@ -73,7 +74,7 @@ def sum_mixture(
             root[k] = np.sqrt(inverse[k])
             mixture[k] = 1.0 / mixture[k]
             inverse[k] *= mixture[k]
-        add_means(pull, inverse, at, to, groups, n, like)
+        weighted_sums(pull, inverse, at, to, none, groups, n, like)
         if order == 2:
             for a in range(m):
                 f, out = view(at[a], like, n), c[a]

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .jit import inlined, part
-from .lanes import LANES, load, start_of, store, wide
+from .lanes import LANES, load, size_of, start_of, store, wide
 from .reductions import total_of
 from .sweeps import cells, four_of
+from .vector import prefetch
 
 #: Vectors that a lane may add up: as many products.
 MOST_ADDED = 128
@@ -107,8 +110,8 @@ def plus_pair(s: Any, w: Any, d: Any, e: Any) -> Any:
 
 
 @part
-def within(sums: Any, j: int, p: Any, x: Any, h: Any, n: int, like: Any) -> None:
-    """Add the products of four models with one another to ten sums."""
+def within(sums: Any, j: int, p: Any, x: Any, h: Any, line: Any, n: int, like: Any) -> None:
+    """Add the products of four models with one another to ten sums; fetch from a line."""
     whole, weights, start = n - n % LANES, start_of(p), start_of(sums)
     s = eight_at(like, start, j)
     s8, s9 = load(like, start, j + 8 * LANES), load(like, start, j + 9 * LANES)
@@ -116,6 +119,7 @@ def within(sums: Any, j: int, p: Any, x: Any, h: Any, n: int, like: Any) -> None
         d = deviations(like, x, h, k, LANES)
         w = by(load(like, weights, k), d)
         s, s8, s9 = plus_corner(s, w, d), s8 + w[3] * d[2], s9 + w[3] * d[3]
+        prefetch(line + np.uint64(k * size_of(like)))
     if whole < n:
         d = deviations(like, x, h, whole, n - whole)
         w = by(load(like, weights, whole), d)
@@ -143,16 +147,27 @@ def between(sums: Any, j: int, p: Any, x: Any, h: Any, y: Any, g: Any, n: int, l
 
 
 @part
-def add_products(sums: Any, p: Any, at: Any, h: Any, n: int, like: Any) -> None:
+def add_products(sums: Any, p: Any, at: Any, to: Any, h: Any, n: int, like: Any) -> None:
     """Add ``Σ_k p_k d_αk d_βk`` to the sums; behind n the weights are 0."""
     j = 0
     for i in range(0, len(at), 4):
         x, own = four_of(at, i), four_of(h, i)
-        within(sums, j, p, x, own, n, like)
+        within(sums, j, p, x, own, to[i + 1], n, like)
         j += 10 * LANES
         for b in range(0, i, 2):
             between(sums, j, p, x, own, (at[b], at[b + 1]), (h[b], h[b + 1]), n, like)
             j += 8 * LANES
+
+
+@part
+def merge(into: Any, by: float, sums: Any, times: float, like: Any) -> None:
+    """Set ``into`` to ``by into + times sums``, and begin the sums anew."""
+    of_into, of_sums = start_of(into), start_of(sums)
+    kept, factor = like.dtype.type(by), like.dtype.type(times)
+    for j in range(0, len(sums), LANES):
+        s = load(like, of_sums, j)
+        store(into, j, load(like, of_into, j) * kept + s * factor)
+        store(sums, j, s - s)
 
 
 @inlined

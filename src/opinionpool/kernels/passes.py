@@ -6,20 +6,6 @@ from typing import Any
 
 from .jit import part
 from .powers import exponential
-from .vector import larger
-
-
-@part
-def highest(z: Any, n: int) -> tuple[float, float]:
-    """Return the maximum, and a number that is 0 if all of ``z[:n]`` is finite, else NaN.
-
-    The maximum means something only where nothing is NaN.
-    """
-    top, check = z[0], 0.0
-    for k in range(n):
-        top = larger(top, z[k])
-        check += z[k] * 0.0
-    return top, check
 
 
 @part

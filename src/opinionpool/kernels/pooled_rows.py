@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .lanes import borrowed, keep
-from .passes import highest
+from .lanes import borrowed, keep, size_of
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, INVALID, UNANSWERED
 from .sweeps import emitted, exponentiated, pooled
@@ -75,18 +74,18 @@ def apply_rows(
         for t in range(tiles):
             low = t * wide
             size = min(wide, K - low)
-            locate(at, base, step, present, n, low * like.itemsize, zeros)
+            locate(at, base, step, present, n, low * size_of(like), zeros)
             for a in range(m4):
                 to[a] = at[a] + np.uint64(ahead[a])
-            pooled(z, at, to, row_v, groups, size, like)
-            tops[t], check = highest(z, size)
+            tops[t] = pooled(z, at, to, row_v, groups, size, like)
+            into, lines = e if log else z, spread_out(to, groups)
+            sums[t], check = exponentiated(into, z, tops[t], size, lines, like)
             if check != 0:
-                status[n] |= repaired(z, at, row_v, size, clean, zeros, like)
-                tops[t], check = highest(z, size)
-            sums[t] = 0.0
-            if tops[t] > -np.inf:
-                into = e if log else z
-                sums[t] = exponentiated(into, z, tops[t], size, spread_out(to, groups, True), like)
+                state, tops[t] = repaired(z, at, row_v, size, clean, zeros, like)
+                status[n] |= state
+                sums[t] = 0.0
+                if tops[t] > -np.inf:
+                    sums[t], check = exponentiated(into, z, tops[t], size, lines, like)
             if tiles > 1:
                 cells, shift = row[low : low + size], -tops[t] if log else 0.0
                 if tops[t] > -np.inf:

@@ -14,9 +14,9 @@ from .lanes import bits_of, call, constant_of
 from .reductions import zero_below
 from .vector import intrinsic_of
 
+LOG2_E = 1.44269504088896338700
 #: ln 2 in two parts; products of the first with an exponent are exact (fdlibm's e_exp.c).
 _LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
-LOG2_E = 1.44269504088896338700
 #: The nearest float32, and what is left.
 _LOG2_E32 = (1.44269502162933349609, 1.92596299112661746887e-8)
 #: Adding it rounds to an integer and leaves that plus the exponent's bias in the lowest bits.
@@ -25,8 +25,8 @@ _ROUND_BITS = 0x4338000000000000  # of 1.5·2**52
 _ROOT_HALF = 0x3FE6A09E00000000  # of √½, nearly
 #: Below it e^t would be subnormal; it is taken for 0 (ln 2**-1022 is −708.396).
 _LOWEST = -708.0
-#: The same of float32 (ln 2**-126 is −87.3).
-_LOWEST32 = -87.0
+#: The same of float32: 2**y is e**−87 there, and normal (ln 2**-126 is −87.3).
+_LOWEST_POWER32 = -87.0 * LOG2_E
 #: The same of 2**y.
 _LOWEST_POWER = -1022.0
 
@@ -174,7 +174,24 @@ def near_exponential32(t: Any) -> Any:
     1.2e-7 where products cannot be fused. log₂e is in two parts: a float32 of it alone would make
     every exponential 1.3e-8 t too large, and mean losses with them.
     """
-    f, u = split_power(t * _LOG2_E32[0])
+    return _power32(t * _LOG2_E32[0], t)
+
+
+@part
+def exponential32(t: Any) -> Any:
+    """Return ``e**t`` for ``t <= 0``, as :func:`near_exponential32`; 0 below e**−87.
+
+    The power of two is compared, not t: LLVM would look at the float64 that t was rounded from, two
+    comparisons instead of one.
+    """
+    y = t * _LOG2_E32[0]
+    return zero_below(y, _LOWEST_POWER32, _power32(y, t))
+
+
+@part
+def _power32(y: Any, t: Any) -> Any:
+    """Return ``2**(y + t (log₂e − its float32))``."""
+    f, u = split_power(y)
     f = t * _LOG2_E32[1] + f
     p = 0.000154614446986 * f + 0.00134004281776
     p = p * f + 0.00961805667852
@@ -183,12 +200,6 @@ def near_exponential32(t: Any) -> Any:
     p = p * f + 0.693147206703
     p = p * f + 1.0
     return raised(p, u)
-
-
-@part
-def exponential32(t: Any) -> Any:
-    """Return ``e**t`` for ``t <= 0``, as :func:`near_exponential32`; 0 below e**−87."""
-    return zero_below(t, _LOWEST32, near_exponential32(t))
 
 
 @part

@@ -35,15 +35,15 @@ from typing import Any
 import numpy as np
 
 from .jit import jit, part
-from .lanes import LANES, borrowed, keep, start_of
-from .moments import MOST_ADDED, add_products, collect, sums_of
-from .passes import highest, scaled
+from .lanes import LANES, borrowed, keep, size_of, start_of
+from .means import brief_exponentials, exponentials_and_sums, rescaled_mass
+from .moments import MOST_ADDED, add_products, collect, merge, sums_of
+from .passes import scaled
 from .products import dots, gram
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .sweeps import add_means, exponentiated, first_at, pooled, rescaled_mass
+from .sweeps import first_at, pooled
 from .tiles import (
-    TILE,
     answering,
     distances,
     groups_of,
@@ -52,11 +52,12 @@ from .tiles import (
     repaired,
     shared,
     spread_out,
+    tile_of,
 )
 from .vector import cell
 
-#: Rows whose remainders of means wait to be taken off.
-ROWS = 256
+#: Means of tiles whose products wait to be added or taken off.
+COLUMNS = 256
 
 
 @jit
@@ -88,28 +89,30 @@ def sum_rows(
     classes, soft, u, status = borrowed(classes), borrowed(soft), borrowed(u), borrowed(status)
     gradient, reach, curvature = borrowed(gradient), borrowed(reach), borrowed(curvature)
     partial = present.size > 0
-    wide, groups = min(K, TILE), groups_of(m)
+    wide, groups = tile_of(K, m, like), groups_of(m)
     single = wide == K
+    most, many = COLUMNS + (K + wide - 1) // wide + 1, LANES * sums_of(m4)
     owners = (
-        (scratch(wide, v), scratch(wide, v), scratch_rows(9, m4, v), scratch_rows(m4, ROWS, v)),
-        (table(m4, m4, v), table(m4, m4, v)),
-        (scratch(wide, like), scratch(wide, like), scratch(m4, like), scratch(m4, like)),
-        (scratch(sums_of(m4) * LANES, like), scratch_rows(m4 + 1, wide, like)),
-        (table(3, m4, base), scratch(m4, step)),
+        (scratch(wide, v), scratch_rows(7, m4, v), table(m4, m4, v)),
+        (scratch_rows(m4, most, v), scratch_rows(m4, most, v)),
+        (scratch(wide, like), scratch(wide, like), scratch_rows(3, m4, like)),
+        (scratch(many, like), scratch(many, like), scratch(many, like)),
+        (scratch_rows(m4 + 1, wide, like), table(4, m4, base), scratch(m4, step)),
     )
-    z = borrowed(owners[0][0])
-    # In place where it can be: with 8 models all else fits the first-level cache.
-    e = borrowed(owners[0][1]) if partial else z
-    of_models, gaps = borrowed(owners[0][2]), borrowed(owners[0][3])
-    part, whole = borrowed(owners[1][0]), borrowed(owners[1][1])
-    zeros, p = borrowed(owners[2][0]), borrowed(owners[2][1])
-    shift, centre = borrowed(owners[2][2]), borrowed(owners[2][3])
-    sums, clean = borrowed(owners[3][0]), borrowed(owners[3][1])
-    addresses, ahead = borrowed(owners[4][0]), borrowed(owners[4][1])
-    at, to, piece = addresses[0], addresses[1], addresses[2]
+    z, of_models, gram_of = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
+    plus, minus = borrowed(owners[1][0]), borrowed(owners[1][1])
+    zeros, e, origins = borrowed(owners[2][0]), borrowed(owners[2][1]), borrowed(owners[2][2])
+    of_tile, of_row, of_rows = (
+        borrowed(owners[3][0]),
+        borrowed(owners[3][1]),
+        borrowed(owners[3][2]),
+    )
+    clean, addresses, ahead = borrowed(owners[4][0]), borrowed(owners[4][1]), borrowed(owners[4][2])
+    at, to, piece, early = addresses[0], addresses[1], addresses[2], addresses[3]
     row_v, share, rest, y = of_models[0], of_models[1], of_models[2], of_models[3]
-    best, own, mean, gap = of_models[4], of_models[5], of_models[6], of_models[7]
-    delta, added, rows = of_models[8], 0, 0
+    best, own, pull = of_models[4], of_models[5], of_models[6]
+    h, centre, none = origins[0], origins[1], origins[2]
+    added, columns = 0, 0
     for a in range(m):
         row_v[a] = v[a]
     share[:] = 1.0
@@ -122,22 +125,38 @@ def sum_rows(
             status[n] = UNANSWERED
             continue
         state = 0
-        top, mass, z_y, z_mean, z_best = -np.inf, 0.0, 0.0, 0.0, 0.0
-        other = 0.0
+        top, mass, other, z_y = -np.inf, 0.0, 0.0, 0.0
+        z_sum = origin = z_own = 0.0
+        begun = columns
         y[:] = 0.0
-        mean[:] = 0.0
-        if not single:
-            whole[:] = 0.0
+        pull[:] = 0.0
         for low in range(0, K, wide):
             size = min(wide, K - low)
-            locate(at, base, step, present, n, low * like.itemsize, zeros)
+            locate(at, base, step, present, n, low * size_of(like), zeros)
             for a in range(m4):
                 to[a] = at[a] + np.uint64(ahead[a])
-            pooled(z, at, to, row_v, groups, size, like)
-            tile_top, check = highest(z, size)
-            if check != 0:
-                state |= repaired(z, at, row_v, size, clean, zeros, like)
-                tile_top, check = highest(z, size)
+                # With order 2 the second of every four is asked for among the products.
+                early[a] = to[a - 1] if order == 2 and a % 4 == 1 else to[a]
+            tile_top = pooled(z, at, early, row_v, groups, size, like)
+            for again in range(2):
+                if again:
+                    fault, tile_top = repaired(z, at, row_v, size, clean, zeros, like)
+                    state |= fault
+                if order and tile_top > top:
+                    favourite = first_at(z, size, tile_top)
+                    for a in range(m4):
+                        best[a] = cell(like, at[a], favourite)
+                        h[a] = best[a] if top == -np.inf else h[a]
+                now = max(top, tile_top)
+                if order:
+                    own[:] = 0.0
+                    here, check = exponentials_and_sums(
+                        own, e, z, now, at, to, h, groups, size, like
+                    )
+                else:
+                    here, check = brief_exponentials(e, z, now, size, spread_out(to, groups), like)
+                if check == 0:
+                    break
             # What happened.
             if soft.size:
                 q = soft[n, low : low + size]
@@ -153,111 +172,128 @@ def sum_rows(
                     y[a] = cell(like, at[a], k)
             if tile_top == -np.inf:
                 continue
-            old, new, new_top = 0.0, 1.0, max(top, tile_top)
-            if low > 0:
-                old, new = math.exp(top - new_top), math.exp(tile_top - new_top)
-            if order and tile_top > top:
-                favourite = first_at(z, size, tile_top)
-                z_best = tile_top
-                for a in range(m4):
-                    best[a] = cell(like, at[a], favourite)
+            # What came before, relative to the largest so far.
+            old, begins = math.exp(top - now), top == -np.inf
+            mass = mass * old + here
             if by > 0:
-                here = rescaled_mass(z, tile_top, by, size, like)
-                if low > 0:
-                    other *= math.exp(by * (top - new_top))
-                    here *= math.exp(by * (tile_top - new_top))
-                other += here
-            tile_mass = exponentiated(
-                e, z, tile_top, size, spread_out(to, groups, order == 0), like
-            )
+                other *= math.exp(by * (top - now))
+                other += rescaled_mass(z, now, by, size, like)
+            top = now
             if order == 0:
-                mass = mass * old + tile_mass * new
-                top = new_top
                 continue
-            own[:] = 0.0
-            add_means(own, e, at, to, groups, size, like)
-            z_own = 0.0
+            for a in range(m4):
+                pull[a] = pull[a] * old + own[a]
             if partial:
+                origin, z_own = top if begins else origin, 0.0
                 for k in range(size):
-                    z[k] = z[k] if e[k] > 0 else tile_top  # perhaps −inf
-                    z_own += e[k] * z[k]
-                z_own /= tile_mass
+                    z[k] = z[k] if e[k] > 0 else origin  # perhaps −inf
+                    z_own += e[k] * (z[k] - origin)
+                z_sum = z_sum * old + z_own
+            if order == 1 or here == 0 or (single and (state or z_y == -np.inf)):
+                continue
+            if old < 1:
+                lessened(plus, begun, columns, math.sqrt(old))
+                lessened(minus, begun, columns, math.sqrt(old))
+            root = math.sqrt(here)
             for a in range(m4):
-                own[a] /= tile_mass
-                shift[a] = own[a]  # rounded to the dtype of the cells
-                gap[a] = share[a] * (own[a] - shift[a])
-            if order == 2 and state == 0 and z_y > -np.inf:
-                scaled(p, e, u[n] / tile_mass if single else 1.0, size)
-                for a in range(m4):
-                    piece[a], centre[a] = at[a], shift[a]
-                if partial:
-                    for a in range(m):
-                        shared(clean[a], at[a], shift[a], z, z_own, share[a], rest[a], size, like)
-                        piece[a], centre[a] = start_of(clean[a]), 0.0
-                add_products(sums, p, piece, centre, size, like)
+                mean = own[a] / here
+                centre[a] = h[a] + mean  # rounded to the dtype of the cells
+                minus[a, columns] = root * share[a] * (mean - (centre[a] - h[a]))
+                plus[a, columns] = root * (share[a] * mean + rest[a] * (z_own / here))
+            columns += 1
+            if single:
+                scaled(e, e, u[n] / mass, size)
                 added += (size + LANES - 1) // LANES
-                if not single:
-                    part[:] = 0.0
-                    collect(part, sums, like)
-                    added = 0
-                else:
-                    for a in range(m):
-                        gaps[a, rows] = math.sqrt(u[n]) * gap[a]
-                    rows += 1
-                    if added >= MOST_ADDED:
-                        collect(curvature, sums, like)
-                        added = 0
-            # Merge the tile into the row.
-            before, here = mass * old, tile_mass * new
-            top, mass = new_top, before + here
-            portion = here / mass
-            for a in range(m4):
-                delta[a] = own[a] - mean[a]
-                mean[a] += portion * delta[a]
-                delta[a] = share[a] * delta[a] + rest[a] * (z_own - z_mean)
-            z_mean += portion * (z_own - z_mean)
-            if order == 2 and not single:
-                for a in range(m):
-                    for b in range(a + 1):
-                        within = part[a, b] - tile_mass * gap[a] * gap[b]
-                        apart = before * portion * delta[a] * delta[b]
-                        whole[a, b] = old * whole[a, b] + new * within + apart
+            products = of_rows if single else of_tile
+            if partial:
+                for a in range(m4):
+                    shared(
+                        clean[a],
+                        at[a],
+                        centre[a],
+                        z,
+                        origin + z_own / here,
+                        share[a],
+                        rest[a],
+                        size,
+                        like,
+                    )
+                    piece[a] = start_of(clean[a])
+                add_products(products, e, piece, to, none, size, like)
+            else:
+                add_products(products, e, at, to, centre, size, like)
+            if not single:
+                merge(of_row, old, of_tile, 1.0, like)
         if top == -np.inf and state == 0:
             state = IMPOSSIBLE
         elif z_y == -np.inf and state == 0:
             state = RULED_OUT
         status[n] = state
         if state:
+            columns = begun
             continue
         value += u[n] * (top - z_y + math.log(mass))
         if by > 0:
             rescaled += u[n] * (by * (top - z_y) + math.log(other))
         if order == 0:
             continue
-        for a in range(m):
-            pulled = share[a] * (mean[a] - y[a]) + rest[a] * (z_mean - z_y)
+        z_mean = origin + z_sum / mass
+        for a in range(m4):
+            pull[a] /= mass
+            mean = h[a] + pull[a]
+            pulled = share[a] * (mean - y[a]) + rest[a] * (z_mean - z_y)
             gradient[a] += u[n] * pulled
-            reach[a] += u[n] * (share[a] * (best[a] - y[a]) + rest[a] * (z_best - z_y))
-        if order == 2 and not single:
-            for a in range(m):
-                for b in range(a + 1):
-                    curvature[a, b] += u[n] / mass * whole[a, b]
-        if rows == ROWS:
-            about_the_mean(curvature, part, gaps, rows)
-            rows = 0
+            reach[a] += u[n] * (share[a] * (best[a] - y[a]) + rest[a] * (top - z_y))
+        if order == 1:
+            continue
+        root = math.sqrt(u[n] / mass)
+        lessened(minus, begun, columns, root)
+        if not single:
+            lessened(plus, begun, columns, root)
+            for a in range(m4):
+                plus[a, columns] = 0.0
+                minus[a, columns] = math.sqrt(u[n]) * (
+                    share[a] * pull[a] + rest[a] * (z_mean - origin)
+                )
+            columns += 1
+            merge(of_rows, 1.0, of_row, u[n] / mass, like)
+            added += 1
+        if added >= MOST_ADDED:
+            collect(curvature, of_rows, like)
+            added = 0
+        if columns >= COLUMNS:
+            add_grams(curvature, gram_of, minus, plus, columns, single)
+            columns = 0
     if added:
-        collect(curvature, sums, like)
-    if rows:
-        about_the_mean(curvature, part, gaps, rows)
+        collect(curvature, of_rows, like)
+    if columns:
+        add_grams(curvature, gram_of, minus, plus, columns, single)
     keep(owners)
     return value, rescaled
 
 
 @part
-def about_the_mean(curvature: Any, part: Any, gaps: Any, rows: int) -> None:
-    """Take off what is left because means were rounded: ``E(ℓ−h)(ℓ'−h') − (Eℓ−h)(Eℓ'−h')``."""
-    part[:] = 0.0
-    gram(part, gaps, rows)
-    for a in range(len(part)):
+def lessened(columns: Any, first: int, last: int, by: float) -> None:
+    """Multiply some columns by a number."""
+    for a in range(len(columns)):
+        for t in range(first, last):
+            columns[a, t] *= by
+
+
+@part
+def add_grams(
+    curvature: Any, gram_of: Any, minus: Any, plus: Any, columns: int, single: bool
+) -> None:
+    """Add what tiles' means are apart, and take off what is left because they were rounded."""
+    gram_of[:] = 0.0
+    gram(gram_of, minus, columns)
+    for a in range(len(gram_of)):
         for b in range(a + 1):
-            curvature[a, b] -= part[a, b]
+            curvature[a, b] -= gram_of[a, b]
+    if single:
+        return
+    gram_of[:] = 0.0
+    gram(gram_of, plus, columns)
+    for a in range(len(gram_of)):
+        for b in range(a + 1):
+            curvature[a, b] += gram_of[a, b]

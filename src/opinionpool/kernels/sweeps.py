@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, part
-from .lanes import LANES, load, load_first, rounded, spread, start_of, store, stream, wide
+from .lanes import LANES, load, load_first, rounded, size_of, spread, start_of, store, stream, wide
 from .powers import exponential, exponential32
-from .reductions import keep_first, total_of, where_equal
+from .reductions import highest_of, keep_first, larger_of, total_of, where_equal
 from .vector import prefetch
 
 
@@ -49,7 +49,7 @@ def three_of(x: Any, a: int) -> Any:
 @inlined
 def fetch(lines: Any, k: int, like: Any) -> None:
     """Ask for what is beside column k of four tiles."""
-    offset = np.uint64(k * like.itemsize)
+    offset = np.uint64(k * size_of(like))
     prefetch(lines[0] + offset)
     prefetch(lines[1] + offset)
     prefetch(lines[2] + offset)
@@ -71,106 +71,127 @@ def weighted_three(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
 
 
 @part
-def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, like: Any) -> None:
-    """Set ``z[:n] = Σ_α v_α x_α``, some models at a time; −inf behind."""
+def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, like: Any) -> float:
+    """Set ``z[:n] = Σ_α v_α x_α``, some models at a time; −inf behind.
+
+    Returns the largest, which means something only where nothing is NaN.
+    """
     fours, threes = groups
-    a = 0
+    a, top = 0, -np.inf
     while a + 8 <= 4 * fours:
-        add_eight(z, at, to, v, a, n, like)
+        top = add_eight(z, at, to, v, a, n, like)
         a += 8
     if a < 4 * fours:
-        add_four(z, at, to, v, a, n, like)
+        top = add_four(z, at, to, v, a, n, like)
         a += 4
     for _ in range(threes):
-        add_three(z, at, to, v, a, n, like)
+        top = add_three(z, at, to, v, a, n, like)
         a += 3
+    return top
 
 
 @part
-def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
-    """Add eight models' cells to ``z``; set it to them if they are the first."""
+def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
+    """Add eight models' cells to ``z``, set it to them if they come first; return its largest."""
     x, y, of_x, of_y = four_of(at, a), four_of(at, a + 4), four_of(v, a), four_of(v, a + 4)
     lines, start, whole = (to[a], to[a + 1], to[a + 4], to[a + 5]), start_of(z), n - n % LANES
+    top = spread(v, -np.inf)
     for k in range(0, whole, LANES):
         s = weighted(like, x, of_x, k, LANES) + weighted(like, y, of_y, k, LANES)
-        store(z, k, s if a == 0 else s + load(v, start, k))
+        s = s if a == 0 else s + load(v, start, k)
+        store(z, k, s)
+        top = larger_of(top, s)
         fetch(lines, k, like)
     if whole < n:
         many = n - whole
         s = weighted(like, x, of_x, whole, many) + weighted(like, y, of_y, whole, many)
         s = s if a == 0 else s + load(v, start, whole)
-        store(z, whole, keep_first(s, many, -np.inf))
+        s = keep_first(s, many, -np.inf)
+        store(z, whole, s)
+        top = larger_of(top, s)
         fetch(lines, whole, like)
+    highest: float = highest_of(top)
+    return highest
 
 
 @part
-def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
-    """Add four models' cells to ``z``; set it to them if they are the first."""
+def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
+    """Add four models' cells to ``z``; see :func:`add_eight`."""
     x, of_x = four_of(at, a), four_of(v, a)
     lines, start, whole = (to[a], to[a + 1], to[a], to[a + 1]), start_of(z), n - n % LANES
+    top = spread(v, -np.inf)
     for k in range(0, whole, LANES):
         s = weighted(like, x, of_x, k, LANES)
-        store(z, k, s if a == 0 else s + load(v, start, k))
+        s = s if a == 0 else s + load(v, start, k)
+        store(z, k, s)
+        top = larger_of(top, s)
         fetch(lines, k, like)
     if whole < n:
         many = n - whole
         s = weighted(like, x, of_x, whole, many)
         s = s if a == 0 else s + load(v, start, whole)
-        store(z, whole, keep_first(s, many, -np.inf))
+        s = keep_first(s, many, -np.inf)
+        store(z, whole, s)
+        top = larger_of(top, s)
         fetch(lines, whole, like)
+    highest: float = highest_of(top)
+    return highest
 
 
 @part
-def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> None:
-    """Add three models' cells to ``z``; set it to them if they are the first."""
+def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
+    """Add three models' cells to ``z``; see :func:`add_eight`."""
     x, of_x, line, start, whole = three_of(at, a), three_of(v, a), to[a], start_of(z), n - n % LANES
+    top = spread(v, -np.inf)
     for k in range(0, whole, LANES):
         s = weighted_three(like, x, of_x, k, LANES)
-        store(z, k, s if a == 0 else s + load(v, start, k))
-        prefetch(line + np.uint64(k * like.itemsize))
+        s = s if a == 0 else s + load(v, start, k)
+        store(z, k, s)
+        top = larger_of(top, s)
+        prefetch(line + np.uint64(k * size_of(like)))
     if whole < n:
         many = n - whole
         s = weighted_three(like, x, of_x, whole, many)
         s = s if a == 0 else s + load(v, start, whole)
-        store(z, whole, keep_first(s, many, -np.inf))
-        prefetch(line + np.uint64(whole * like.itemsize))
+        s = keep_first(s, many, -np.inf)
+        store(z, whole, s)
+        top = larger_of(top, s)
+        prefetch(line + np.uint64(whole * size_of(like)))
+    highest: float = highest_of(top)
+    return highest
 
 
 @inlined
 def shortened(t: Any, like: Any) -> Any:
     """Return ``e**t`` for ``t <= 0`` in the precision of the cells, as float64."""
-    if like.itemsize == 4:
+    if size_of(like) == 4:
         return wide(exponential32(rounded(like, t)))
     return exponential(t, False)
 
 
 @part
-def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> float:
-    """Set ``e[:n] = exp(z − top)``, 0 behind where z is −inf, and return the sum.
+def exponentiated(e: Any, z: Any, top: float, n: int, lines: Any, like: Any) -> tuple[float, float]:
+    """Set ``e[:n] = exp(z − top)``, 0 behind where z is −inf; return the sum, and a check.
 
-    ``e`` may be ``z``; ``lines`` are four addresses to fetch from.
+    The check is 0 if all of z is finite, else NaN. ``e`` may be ``z``; ``lines`` are four
+    addresses to fetch from.
     """
-    total, start = spread(z, 0.0), start_of(z)
-    for k in range(0, n, LANES):
-        own = exponential(load(z, start, k) - top, like.itemsize == 4)
+    total, check, start, whole = spread(z, 0.0), spread(z, 0.0), start_of(z), n - n % LANES
+    for k in range(0, whole, LANES):
+        t = load(z, start, k) - top
+        check = check + t * 0.0
+        own = exponential(t, size_of(like) == 4)
         store(e, k, own)
         total = total + own
         fetch(lines, k, like)
-    mass: float = total_of(total)
-    return mass
-
-
-@part
-def rescaled_mass(z: Any, top: float, by: float, n: int, like: Any) -> float:
-    """Return ``Σ_k exp(by (z_k − top))``; −inf behind n. Of float32 cells to 2e-7.
-
-    What that moves a loss by differs from row to row and comes to nothing in the mean.
-    """
-    total, start = spread(z, 0.0), start_of(z)
-    for k in range(0, n, LANES):
-        total = total + shortened((load(z, start, k) - top) * by, like)
-    mass: float = total_of(total)
-    return mass
+    if whole < n:
+        t = load(z, start, whole) - top
+        check = check + keep_first(t, n - whole, 0.0) * 0.0
+        own = exponential(t, size_of(like) == 4)
+        store(e, whole, own)
+        total = total + own
+        fetch(lines, whole, like)
+    return total_of(total), total_of(check)
 
 
 @inlined
@@ -193,52 +214,10 @@ def plus(s: Any, w: Any, x: Any) -> Any:
 @inlined
 def put_four(total: Any, a: int, s: Any) -> None:
     """Add four sums over lanes to four totals."""
-    total[a] += total_of(s[0])
-    total[a + 1] += total_of(s[1])
-    total[a + 2] += total_of(s[2])
-    total[a + 3] += total_of(s[3])
-
-
-@part
-def add_means(
-    total: Any, e: Any, at: Any, to: Any, groups: tuple[int, int], n: int, like: Any
-) -> None:
-    """Add ``Σ_k e_k x_αk`` to ``total`` for every model."""
-    start, whole, (fours, threes) = start_of(e), n - n % LANES, groups
-    for a in range(0, 4 * fours, 4):
-        x, line, zero = four_of(at, a), to[a + 2], spread(e, 0.0)
-        s = (zero, zero, zero, zero)
-        for k in range(0, whole, LANES):
-            s = plus(s, load(e, start, k), four_cells(like, x, k, LANES))
-            prefetch(line + np.uint64(k * like.itemsize))
-        if whole < n:
-            s = plus(s, load(e, start, whole), four_cells(like, x, whole, n - whole))
-            prefetch(line + np.uint64(whole * like.itemsize))
-        put_four(total, a, s)
-    for a in range(4 * fours, 4 * fours + 3 * threes, 3):
-        add_three_means(total, e, at, to, a, n, like)
-
-
-@part
-def add_three_means(total: Any, e: Any, at: Any, to: Any, a: int, n: int, like: Any) -> None:
-    """Add ``Σ_k e_k x_αk`` to ``total`` for three models."""
-    start, whole, x, line = start_of(e), n - n % LANES, three_of(at, a), to[a + 1]
-    s0 = s1 = s2 = spread(e, 0.0)
-    for k in range(0, whole, LANES):
-        w = load(e, start, k)
-        s0 = s0 + w * wide(load(like, x[0], k))
-        s1 = s1 + w * wide(load(like, x[1], k))
-        s2 = s2 + w * wide(load(like, x[2], k))
-        prefetch(line + np.uint64(k * like.itemsize))
-    if whole < n:
-        w, many = load(e, start, whole), n - whole
-        s0 = s0 + w * wide(load_first(like, x[0], whole, many))
-        s1 = s1 + w * wide(load_first(like, x[1], whole, many))
-        s2 = s2 + w * wide(load_first(like, x[2], whole, many))
-        prefetch(line + np.uint64(whole * like.itemsize))
-    total[a] += total_of(s0)
-    total[a + 1] += total_of(s1)
-    total[a + 2] += total_of(s2)
+    total[a] += total_of(wide(s[0]))
+    total[a + 1] += total_of(wide(s[1]))
+    total[a + 2] += total_of(wide(s[2]))
+    total[a + 3] += total_of(wide(s[3]))
 
 
 @part
@@ -253,11 +232,11 @@ def add_two_means(
         for k in range(0, whole, LANES):
             c = four_cells(like, x, k, LANES)
             s, t = plus(s, load(e, of_e, k), c), plus(t, load(d, of_d, k), c)
-            prefetch(line + np.uint64(k * like.itemsize))
+            prefetch(line + np.uint64(k * size_of(like)))
         if whole < n:
             c = four_cells(like, x, whole, n - whole)
             s, t = plus(s, load(e, of_e, whole), c), plus(t, load(d, of_d, whole), c)
-            prefetch(line + np.uint64(whole * like.itemsize))
+            prefetch(line + np.uint64(whole * size_of(like)))
         put_four(total, a, s)
         put_four(other, a, t)
 
@@ -285,7 +264,7 @@ def emitted(
     target, start, head = start_of(out), start_of(x), 0
     if past_caches:
         head = min(
-            n, int((np.uint64(64) - target % np.uint64(64)) % np.uint64(64)) // like.itemsize
+            n, int((np.uint64(64) - target % np.uint64(64)) % np.uint64(64)) // size_of(like)
         )
     whole = head + (n - head) // LANES * LANES
     for k in range(head):
@@ -293,7 +272,7 @@ def emitted(
     for k in range(head, whole, LANES):
         own = rounded(like, wide(load(x, start, k)) * factor + addend)
         if past_caches:
-            stream(target + np.uint64(k * like.itemsize), own)
+            stream(target + np.uint64(k * size_of(like)), own)
         else:
             store(out, k, own)
     for k in range(whole, n):
