@@ -91,7 +91,7 @@ def sum_rows(
     partial = present.size > 0
     wide, groups = tile_of(K, m, like), groups_of(m)
     single = wide == K
-    most, many = COLUMNS + (K + wide - 1) // wide + 1, LANES * sums_of(m4)
+    most, many = COLUMNS + (K + wide - 1) // wide, LANES * sums_of(m4)
     owners = (
         (scratch(wide, v), scratch_rows(7, m4, v), table(m4, m4, v)),
         (scratch_rows(m4, most, v), scratch_rows(m4, most, v)),
@@ -174,56 +174,55 @@ def sum_rows(
                 continue
             # What came before, relative to the largest so far.
             old, begins = math.exp(top - now), top == -np.inf
-            mass = mass * old + here
+            before = mass * old
+            mass = before + here
             if by > 0:
                 other *= math.exp(by * (top - now))
                 other += rescaled_mass(z, now, by, size, like)
             top = now
             if order == 0:
                 continue
-            for a in range(m4):
-                pull[a] = pull[a] * old + own[a]
             if partial:
                 origin, z_own = top if begins else origin, 0.0
                 for k in range(size):
                     z[k] = z[k] if e[k] > 0 else origin  # perhaps −inf
                     z_own += e[k] * (z[k] - origin)
-                z_sum = z_sum * old + z_own
-            if order == 1 or here == 0 or (single and (state or z_y == -np.inf)):
-                continue
-            if old < 1:
-                lessened(plus, begun, columns, math.sqrt(old))
-                lessened(minus, begun, columns, math.sqrt(old))
-            root = math.sqrt(here)
-            for a in range(m4):
-                mean = own[a] / here
-                centre[a] = h[a] + mean  # rounded to the dtype of the cells
-                minus[a, columns] = root * share[a] * (mean - (centre[a] - h[a]))
-                plus[a, columns] = root * (share[a] * mean + rest[a] * (z_own / here))
-            columns += 1
-            if single:
-                scaled(e, e, u[n] / mass, size)
-                added += (size + LANES - 1) // LANES
-            products = of_rows if single else of_tile
-            if partial:
+            if order == 2 and here > 0 and not (single and (state or z_y == -np.inf)):
+                if old < 1:
+                    lessened(minus, begun, columns, math.sqrt(old))
+                    lessened(plus, begun, columns, math.sqrt(old))
+                root = math.sqrt(here * before / mass)
+                kept = old / before if before > 0 else 0.0  # nothing is left of what came before
+                z_apart = z_own / here - z_sum * kept
                 for a in range(m4):
-                    shared(
-                        clean[a],
-                        at[a],
-                        centre[a],
-                        z,
-                        origin + z_own / here,
-                        share[a],
-                        rest[a],
-                        size,
-                        like,
-                    )
-                    piece[a] = start_of(clean[a])
-                add_products(products, e, piece, to, none, size, like)
-            else:
-                add_products(products, e, at, to, centre, size, like)
-            if not single:
-                merge(of_row, old, of_tile, 1.0, like)
+                    apart = share[a] * (own[a] / here - pull[a] * kept) + rest[a] * z_apart
+                    plus[a, columns] = root * apart
+                root = math.sqrt(here)
+                for a in range(m4):
+                    mean = own[a] / here
+                    centre[a] = h[a] + mean  # rounded to the dtype of the cells
+                    minus[a, columns] = root * share[a] * (mean - (centre[a] - h[a]))
+                columns += 1
+                if single:
+                    scaled(e, e, u[n] / mass, size)
+                    added += (size + LANES - 1) // LANES
+                products = of_rows if single else of_tile
+                if partial:
+                    z_mean = origin + z_own / here
+                    for a in range(m4):
+                        own_share, own_rest = share[a], rest[a]
+                        shared(
+                            clean[a], at[a], centre[a], z, z_mean, own_share, own_rest, size, like
+                        )
+                        piece[a] = start_of(clean[a])
+                    add_products(products, e, piece, to, none, size, like)
+                else:
+                    add_products(products, e, at, to, centre, size, like)
+                if not single:
+                    merge(of_row, old, of_tile, 1.0, like)
+            for a in range(m4):
+                pull[a] = pull[a] * old + own[a]
+            z_sum = z_sum * old + z_own
         if top == -np.inf and state == 0:
             state = IMPOSSIBLE
         elif z_y == -np.inf and state == 0:
@@ -239,23 +238,15 @@ def sum_rows(
             continue
         z_mean = origin + z_sum / mass
         for a in range(m4):
-            pull[a] /= mass
-            mean = h[a] + pull[a]
+            mean = h[a] + pull[a] / mass
             pulled = share[a] * (mean - y[a]) + rest[a] * (z_mean - z_y)
             gradient[a] += u[n] * pulled
             reach[a] += u[n] * (share[a] * (best[a] - y[a]) + rest[a] * (top - z_y))
         if order == 1:
             continue
-        root = math.sqrt(u[n] / mass)
-        lessened(minus, begun, columns, root)
+        lessened(minus, begun, columns, math.sqrt(u[n] / mass))
         if not single:
-            lessened(plus, begun, columns, root)
-            for a in range(m4):
-                plus[a, columns] = 0.0
-                minus[a, columns] = math.sqrt(u[n]) * (
-                    share[a] * pull[a] + rest[a] * (z_mean - origin)
-                )
-            columns += 1
+            lessened(plus, begun, columns, math.sqrt(u[n] / mass))
             merge(of_rows, 1.0, of_row, u[n] / mass, like)
             added += 1
         if added >= MOST_ADDED:
