@@ -281,3 +281,33 @@ def test_an_unsure_end_is_said_and_bounded_whatever_the_scale():
             assert value - least <= choice.gap + rounding(value)
             assert (choice.gap <= TOLERANCE) == (choice.status is Status.CONVERGED)
             assert choice.status in (Status.CONVERGED, Status.NOT_CONVERGED)
+
+
+class _Blurred:
+    """A parabola whose values and slopes are wrong by about a float32's last digits."""
+
+    convex = True
+
+    def __init__(self, rounding):
+        self.rng, self.rounding, self.asked = np.random.default_rng(0), rounding, 0
+
+    def evaluate(self, v):
+        self.asked += 1
+        d = v - np.array([0.2, 0.3, 0.5])
+        blur = 1e-9 * self.rng.normal(size=4)
+        value = 1.0 + 0.5 * float(d @ d) + blur[0]
+        return Evaluation(value, d + 1e3 * blur[1:], np.eye(3), rounding=self.rounding)
+
+    def value(self, v):
+        return self.evaluate(v).value
+
+
+def test_what_rounding_makes_is_not_searched_in():
+    """A sample of few float32 rows was once evaluated forty times in its own noise."""
+    problem = _Blurred(1e-8)
+    found = minimise(problem, FeasibleSet(3), tolerance=1e-9)
+    assert problem.asked <= 5
+    assert found.gap >= 1e-8  # no smaller one could be trusted
+    blind = _Blurred(0.0)
+    minimise(blind, FeasibleSet(3), tolerance=1e-9)
+    assert blind.asked > 3 * problem.asked

@@ -24,7 +24,8 @@ class Sums:
     """A loss summed over rows: value, gradient (M,), curvature (M, M), and a bound's material.
 
     ``reach`` is whatever (M,) sums a rule's ``excess`` turns into a tighter certificate;
-    ``untempered`` the loss at T = 1, NaN where it was not found on the way.
+    ``untempered`` the loss at T = 1, NaN where it was not found on the way; ``rounding`` how good a
+    mean loss is, relative, where that is less than float64 allows.
     """
 
     value: float
@@ -32,6 +33,7 @@ class Sums:
     curvature: Array
     reach: Array
     untempered: float = np.nan
+    rounding: float = 0.0
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
@@ -40,6 +42,7 @@ class Sums:
             self.curvature + other.curvature,
             self.reach + other.reach,
             self.untempered + other.untempered,
+            max(self.rounding, other.rounding),
         )
 
     def per_row(self, n: float) -> Sums:
@@ -50,6 +53,7 @@ class Sums:
             self.curvature / n,
             self.reach / n,
             self.untempered / n,
+            self.rounding,
         )
 
 

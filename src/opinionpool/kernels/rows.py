@@ -58,6 +58,8 @@ from .vector import cell
 
 #: Means of tiles whose products wait to be added or taken off.
 COLUMNS = 256
+#: What is taken off a logit that is to have no exponential; float32 holds it.
+GONE = 1e30
 
 
 @jit
@@ -142,19 +144,26 @@ def sum_rows(
                 if again:
                     fault, tile_top = repaired(z, at, row_v, size, clean, zeros, like)
                     state |= fault
-                if order and tile_top > top:
+                now, leads = max(top, tile_top), tile_top > top
+                if leads:
+                    # Counted apart, exactly: sums of float32 do not see what is small beside it.
                     favourite = first_at(z, size, tile_top)
+                    z[favourite] -= GONE
                     for a in range(m4):
                         best[a] = cell(like, at[a], favourite)
                         h[a] = best[a] if top == -np.inf else h[a]
-                now = max(top, tile_top)
                 if order:
-                    own[:] = 0.0
+                    for a in range(m4):
+                        own[a] = best[a] - h[a] if leads else 0.0
                     here, check = exponentials_and_sums(
                         own, e, z, now, at, to, h, groups, size, like
                     )
                 else:
                     here, check = brief_exponentials(e, z, now, size, spread_out(to, groups), like)
+                here_by = rescaled_mass(z, now, by, size, like) if by > 0 else 0.0
+                if leads:
+                    z[favourite], e[favourite] = tile_top, 1.0
+                    here, here_by = here + 1.0, here_by + 1.0
                 if check == 0:
                     break
             # What happened.
@@ -177,8 +186,7 @@ def sum_rows(
             before = mass * old
             mass = before + here
             if by > 0:
-                other *= math.exp(by * (top - now))
-                other += rescaled_mass(z, now, by, size, like)
+                other = other * math.exp(by * (top - now)) + here_by
             top = now
             if order == 0:
                 continue

@@ -155,4 +155,6 @@ def _complete(found: fused.Sums, value: float, by: float = 0.0) -> Sums:
     assert found.reach is not None
     assert found.curvature is not None
     untempered = found.rescaled if by > 0 and not found.status.any() else np.nan
-    return Sums(value, found.gradient, found.curvature, found.reach, untempered)
+    return Sums(
+        value, found.gradient, found.curvature, found.reach, untempered, rounding=found.rounding
+    )

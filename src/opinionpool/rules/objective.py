@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..families.lazy import Lazy
-from ..solvers.evaluation import Evaluation
+from ..solvers.evaluation import ROUNDING, Evaluation
 from ..solvers.self_concordance import Landmark
 from .base import AnyRule, Sums
 from .evidence import Evidence
@@ -145,6 +145,7 @@ class PooledLoss:
             rule.excess(v, mean, slope, self.entropy, self.family) if self.convex else np.inf,
             separable=self.penalty.scale == 0 and rule.separable(v, mean, self.family),
             untempered=mean.untempered,
+            rounding=max(ROUNDING, mean.rounding),
         )
 
     def value(self, v: Array) -> float:

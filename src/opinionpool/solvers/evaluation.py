@@ -12,6 +12,9 @@ from ..errors import Status
 
 Vector = NDArray[np.float64]
 
+#: Of sums in float64, relative: a few units in the last place.
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -29,6 +32,8 @@ class Evaluation:
         The point is right on every row: scaling it up never does worse (maths: existence).
     untempered
         The mean loss at T = 1 in the point's proportions; NaN where it was not found on the way.
+    rounding
+        Differences of values that arithmetic can make, relative to the larger of 1 and the value.
     """
 
     value: float
@@ -37,6 +42,7 @@ class Evaluation:
     excess: float = np.inf
     separable: bool = False
     untempered: float = np.nan
+    rounding: float = ROUNDING
 
 
 class Problem(Protocol):

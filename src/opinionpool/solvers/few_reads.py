@@ -84,6 +84,7 @@ class _Corrected:
             own.value + float(self.lift @ t + 0.5 * t @ pull),
             own.gradient + self.lift + pull,
             _positive(own.curvature + self.bend),
+            rounding=own.rounding,
         )
 
 

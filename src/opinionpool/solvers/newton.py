@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
-from .evaluation import Evaluation, Problem, Solution
+from .evaluation import ROUNDING, Evaluation, Problem, Solution
 from .feasible import FeasibleSet
 from .quadratic import newton_step
 
@@ -27,7 +27,6 @@ _ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
 _STATIONARY = 1e-5
 #: Improvement, nats per row, that ten evaluations of such a problem have to bring to go on.
 _WORTHWHILE = 1e-8
-_ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 def minimise(
@@ -76,7 +75,7 @@ def minimise(
         history.append(now.value)
         if not problem.convex and len(history) > 10 and history[-11] - now.value < _WORTHWHILE:
             break
-        if stalled and np.abs(length * step).max() <= _ROUNDING * max(1.0, v.max()):
+        if stalled and np.abs(length * step).max() <= ROUNDING * max(1.0, v.max()):
             break
     return conclude(problem, feasible, v, now, n_evaluations, tolerance)
 
@@ -118,4 +117,4 @@ def _slope(v: Vector, now: Evaluation, feasible: FeasibleSet) -> float:
 
 def noise(now: Evaluation) -> float:
     """Return the differences of values that rounding can make."""
-    return float(_ROUNDING * max(1.0, abs(now.value)))
+    return now.rounding * max(1.0, abs(now.value))
