@@ -50,6 +50,8 @@ def sorted_labels(labels: NDArray[Any]) -> list[Label]:
     """Return the distinct labels, sorted as values where possible and as text otherwise."""
     if labels.dtype.kind in "iubfUS":  # of one type: as many texts as values
         labels = _unique(labels)
+    if labels.dtype.kind in "iu":  # as many texts as numbers, and in order
+        return list(labels.tolist())
     distinct = {class_text(label): plain(label) for label in labels}
     try:
         return sorted(distinct.values())
@@ -132,7 +134,7 @@ def unnamed_classes(
         return distinct
     if n_columns == 2 and all(isinstance(label, bool) for label in distinct):
         return [False, True]
-    if all(_is_counted(class_text(label), n_columns) for label in distinct):
+    if all(_is_counted(label, n_columns) for label in distinct):
         return counted
     raise LabelError(
         f"the predictions have {n_columns} unnamed columns and the labels {len(distinct)} "
@@ -141,8 +143,11 @@ def unnamed_classes(
     )
 
 
-def _is_counted(text: str, n: int) -> bool:
+def _is_counted(label: Label, n: int) -> bool:
     """Whether a class's text is that of one of the numbers 0…n−1."""
+    if type(label) is int:
+        return 0 <= label < n
+    text = class_text(label)
     few = len(text) <= len(str(n))  # int() refuses thousands of digits
     return few and text.isascii() and text.isdecimal() and str(int(text)) == text and int(text) < n
 
