@@ -40,14 +40,13 @@ from .means import brief_exponentials, exponentials_and_sums, rescaled_mass
 from .moments import MOST_ADDED, add_products, collect, merge, sums_of
 from .passes import scaled
 from .products import dots, gram
+from .powers import logarithm
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
 from .sweeps import first_at, pooled
 from .tiles import (
     answering,
-    distances,
     groups_of,
-    locate,
     padded,
     repaired,
     shared,
@@ -99,7 +98,7 @@ def sum_rows(
         (scratch_rows(m4, most, v), scratch_rows(m4, most, v)),
         (scratch(wide, like), scratch(wide, like), scratch_rows(3, m4, like)),
         (scratch(many, like), scratch(many, like), scratch(many, like)),
-        (scratch_rows(m4 + 1, wide, like), table(4, m4, base), scratch(m4, step)),
+        (scratch_rows(m4 + 1, wide, like), table(4, m4, base), table(4, 3 * m4, base)),
     )
     z, of_models, gram_of = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     plus, minus = borrowed(owners[1][0]), borrowed(owners[1][1])
@@ -109,8 +108,13 @@ def sum_rows(
         borrowed(owners[3][1]),
         borrowed(owners[3][2]),
     )
-    clean, addresses, ahead = borrowed(owners[4][0]), borrowed(owners[4][1]), borrowed(owners[4][2])
-    at, to, piece, early = addresses[0], addresses[1], addresses[2], addresses[3]
+    clean, addresses, places = (
+        borrowed(owners[4][0]),
+        borrowed(owners[4][1]),
+        borrowed(owners[4][2]),
+    )
+    piece, where = addresses[0], places[0]
+    at, to, early = where[:m4], where[m4 : 2 * m4], where[2 * m4 :]
     row_v, share, rest, y = of_models[0], of_models[1], of_models[2], of_models[3]
     best, own, pull = of_models[4], of_models[5], of_models[6]
     h, centre, none = origins[0], origins[1], origins[2]
@@ -118,7 +122,7 @@ def sum_rows(
     for a in range(m):
         row_v[a] = v[a]
     share[:] = 1.0
-    distances(ahead, step, wide, K, like)
+    set_out(places, base, step, zeros, wide, K, order == 2, like)
     value = rescaled = 0.0
     for n in range(first, last):
         if u[n] == 0:
@@ -131,20 +135,18 @@ def sum_rows(
         z_sum = origin = z_own = 0.0
         begun = columns
         y[:] = 0.0
-        pull[:] = 0.0
         for low in range(0, K, wide):
             size = min(wide, K - low)
-            locate(at, base, step, present, n, low * size_of(like), zeros)
-            for a in range(m4):
-                to[a] = at[a] + np.uint64(ahead[a])
-                # With order 2 the second of every four is asked for among the products.
-                early[a] = to[a - 1] if order == 2 and a % 4 == 1 else to[a]
+            locate(places, n, low // wide)
+            if partial:
+                leave_out(at, present, n, zeros)
             tile_top = pooled(z, at, early, row_v, groups, size, like)
             for again in range(2):
                 if again:
                     fault, tile_top = repaired(z, at, row_v, size, clean, zeros, like)
                     state |= fault
                 now, leads = max(top, tile_top), tile_top > top
+                own[:] = 0.0
                 if leads:
                     # Counted apart, exactly: sums of float32 do not see what is small beside it.
                     favourite = first_at(z, size, tile_top)
@@ -152,9 +154,8 @@ def sum_rows(
                     for a in range(m4):
                         best[a] = cell(like, at[a], favourite)
                         h[a] = best[a] if top == -np.inf else h[a]
+                        own[a] = best[a] - h[a]
                 if order:
-                    for a in range(m4):
-                        own[a] = best[a] - h[a] if leads else 0.0
                     here, check = exponentials_and_sums(
                         own, e, z, now, at, to, h, groups, size, like
                     )
@@ -182,11 +183,12 @@ def sum_rows(
             if tile_top == -np.inf:
                 continue
             # What came before, relative to the largest so far.
-            old, begins = math.exp(top - now), top == -np.inf
+            begins = top == -np.inf
+            old = 1.0 if now == top else 0.0 if begins else math.exp(top - now)
             before = mass * old
             mass = before + here
             if by > 0:
-                other = other * math.exp(by * (top - now)) + here_by
+                other = other * (math.exp(by * (top - now)) if old < 1 else 1.0) + here_by
             top = now
             if order == 0:
                 continue
@@ -196,16 +198,17 @@ def sum_rows(
                     z[k] = z[k] if e[k] > 0 else origin  # perhaps −inf
                     z_own += e[k] * (z[k] - origin)
             if order == 2 and here > 0 and not (single and (state or z_y == -np.inf)):
-                if old < 1:
-                    lessened(minus, begun, columns, math.sqrt(old))
-                    lessened(plus, begun, columns, math.sqrt(old))
-                root = math.sqrt(here * before / mass)
-                kept = old / before if before > 0 else 0.0  # nothing is left of what came before
-                z_apart = z_own / here - z_sum * kept
-                for a in range(m4):
-                    apart = share[a] * (own[a] / here - pull[a] * kept) + rest[a] * z_apart
-                    plus[a, columns] = root * apart
-                root = math.sqrt(here)
+                if not single:
+                    if old < 1:
+                        lessened(minus, begun, columns, math.sqrt(old))
+                        lessened(plus, begun, columns, math.sqrt(old))
+                    root = math.sqrt(here * before / mass)
+                    kept = old / before if before > 0 else 0.0  # nothing is left of what was before
+                    z_apart = z_own / here - z_sum * kept
+                    for a in range(m4):
+                        apart = share[a] * (own[a] / here - pull[a] * kept) + rest[a] * z_apart
+                        plus[a, columns] = root * apart
+                root = math.sqrt(u[n] if single else here)
                 for a in range(m4):
                     mean = own[a] / here
                     centre[a] = h[a] + mean  # rounded to the dtype of the cells
@@ -229,7 +232,7 @@ def sum_rows(
                 if not single:
                     merge(of_row, old, of_tile, 1.0, like)
             for a in range(m4):
-                pull[a] = pull[a] * old + own[a]
+                pull[a] = own[a] if begins else pull[a] * old + own[a]
             z_sum = z_sum * old + z_own
         if top == -np.inf and state == 0:
             state = IMPOSSIBLE
@@ -239,21 +242,22 @@ def sum_rows(
         if state:
             columns = begun
             continue
-        value += u[n] * (top - z_y + math.log(mass))
+        value += u[n] * (top - z_y + logarithm(mass))
         if by > 0:
-            rescaled += u[n] * (by * (top - z_y) + math.log(other))
+            rescaled += u[n] * (by * (top - z_y) + logarithm(other))
         if order == 0:
             continue
-        z_mean = origin + z_sum / mass
+        inverse = 1.0 / mass
+        z_mean = origin + z_sum * inverse
         for a in range(m4):
-            mean = h[a] + pull[a] / mass
+            mean = h[a] + pull[a] * inverse
             pulled = share[a] * (mean - y[a]) + rest[a] * (z_mean - z_y)
             gradient[a] += u[n] * pulled
             reach[a] += u[n] * (share[a] * (best[a] - y[a]) + rest[a] * (top - z_y))
         if order == 1:
             continue
-        lessened(minus, begun, columns, math.sqrt(u[n] / mass))
         if not single:
+            lessened(minus, begun, columns, math.sqrt(u[n] / mass))
             lessened(plus, begun, columns, math.sqrt(u[n] / mass))
             merge(of_rows, 1.0, of_row, u[n] / mass, like)
             added += 1
@@ -269,6 +273,46 @@ def sum_rows(
         add_grams(curvature, gram_of, minus, plus, columns, single)
     keep(owners)
     return value, rescaled
+
+
+@part
+def set_out(
+    places: Any, base: Any, step: Any, zeros: Any, wide: int, K: int, later: bool, like: Any
+) -> None:
+    """Note where cells of the first row are, what comes a tile later, and what pooling asks for.
+
+    Rows of ``places``: the addresses, then those of row 0, how far rows are apart, and tiles; all of
+    zeros for what fills M up. Pooling asks for less where products ask for some ``later``: of every
+    four models' lines the second.
+    """
+    m, m4 = len(base), len(places[0]) // 3
+    tile = np.uint64(wide * size_of(like))
+    for i in range(3 * m4):
+        a = i % m4
+        a -= 1 if later and i >= 2 * m4 and a % 4 == 1 else 0
+        if a >= m:
+            places[1, i] = start_of(zeros)
+            continue
+        ahead = step[a] if wide == K else tile
+        places[1, i] = base[a] + (ahead if i >= m4 else np.uint64(0))
+        places[2, i] = step[a]
+        places[3, i] = tile
+
+
+@part
+def locate(places: Any, n: int, t: int) -> None:
+    """Set the addresses to those of tile t of row n."""
+    row, tile = np.uint64(n), np.uint64(t)
+    for i in range(places.shape[1]):
+        places[0, i] = places[1, i] + row * places[2, i] + tile * places[3, i]
+
+
+@part
+def leave_out(at: Any, present: Any, n: int, zeros: Any) -> None:
+    """Point to zeros for models that did not answer row n."""
+    for a in range(len(present)):
+        if present[a, n] == 0:
+            at[a] = start_of(zeros)
 
 
 @part
