@@ -133,8 +133,8 @@ def test_what_is_small_beside_a_large_exponential_is_not_lost(k, leading, order)
     arguments = ([*x], np.array([0.5, 0.3, 0.2]), np.full(40, 50))
     found = fused.log_sums(*arguments, order=order, **AUTO)
     expected = fused.log_sums(*arguments, order=order, **PLAIN)
-    # One of them is counted apart; some beside another are lost in its lane.
-    allowed = 2e-9 if leading == 1 else 2e-8
+    # One of them is counted apart; what is in a lane with another, of 16, is lost.
+    allowed = 2e-9 if leading == 1 else 1e-7
     assert found.value / 40 == pytest.approx(expected.value / 40, rel=0, abs=allowed)
     if order:
         assert np.abs(found.gradient - expected.gradient).max() / 40 <= 20 * allowed

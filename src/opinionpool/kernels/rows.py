@@ -39,8 +39,8 @@ from .lanes import LANES, borrowed, keep, size_of, start_of
 from .means import brief_exponentials, exponentials_and_sums, rescaled_mass
 from .moments import MOST_ADDED, add_products, collect, merge, sums_of
 from .passes import scaled
-from .products import dots, gram
 from .powers import logarithm
+from .products import dots, gram
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
 from .sweeps import first_at, pooled
@@ -98,7 +98,7 @@ def sum_rows(
         (scratch_rows(m4, most, v), scratch_rows(m4, most, v)),
         (scratch(wide, like), scratch(wide, like), scratch_rows(3, m4, like)),
         (scratch(many, like), scratch(many, like), scratch(many, like)),
-        (scratch_rows(m4 + 1, wide, like), table(4, m4, base), table(4, 3 * m4, base)),
+        (scratch_rows(m4 + 1, wide, like), scratch(m4, base), table(4, 3 * m4, base)),
     )
     z, of_models, gram_of = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     plus, minus = borrowed(owners[1][0]), borrowed(owners[1][1])
@@ -281,9 +281,9 @@ def set_out(
 ) -> None:
     """Note where cells of the first row are, what comes a tile later, and what pooling asks for.
 
-    Rows of ``places``: the addresses, then those of row 0, how far rows are apart, and tiles; all of
-    zeros for what fills M up. Pooling asks for less where products ask for some ``later``: of every
-    four models' lines the second.
+    Rows of ``places``: the addresses, then those in row 0, how far rows are apart, and tiles;
+    addresses of zeros for what fills M up. Pooling asks for less where products ask for some
+    ``later``, of every four models for the second.
     """
     m, m4 = len(base), len(places[0]) // 3
     tile = np.uint64(wide * size_of(like))

@@ -214,10 +214,10 @@ def plus(s: Any, w: Any, x: Any) -> Any:
 @inlined
 def put_four(total: Any, a: int, s: Any) -> None:
     """Add four sums over lanes to four totals."""
-    total[a] += total_of(s[0])
-    total[a + 1] += total_of(s[1])
-    total[a + 2] += total_of(s[2])
-    total[a + 3] += total_of(s[3])
+    total[a] += total_of(wide(s[0]))
+    total[a + 1] += total_of(wide(s[1]))
+    total[a + 2] += total_of(wide(s[2]))
+    total[a + 3] += total_of(wide(s[3]))
 
 
 @part
