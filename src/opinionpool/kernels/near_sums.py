@@ -16,7 +16,7 @@ from .jit import inlined, part
 from .lanes import LANES, load, load_first, spread, wide
 from .powers import LOG2_E, MAGIC32, MOST32, shifted_exponential32
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
-from .turned import four_turned
+from .turned import four_turned, where_same
 from .vector import prefetch
 
 #: Powers of two, relative to that of the shift, that cells' exponentials may be for sums of them
@@ -95,19 +95,26 @@ def near_sum(
 
 
 @inlined
-def near_rows(at: Any, K: int, magic: Any, like: Any) -> Any:
+def near_rows(at: Any, K: int, magic: Any, classes: Any, picking: bool, like: Any) -> Any:
     """Return 16 rows' largest and smallest float32 cells, and ``Σ_k exp(x_k) / 2**shift``.
 
-    As :func:`near_sum`; ``magic`` is ``MAGIC32 − shift``. Four
-    exponentials at a time are added in float32.
+    As :func:`near_sum`; ``magic`` is ``MAGIC32 − shift``. Four exponentials at a time are added in
+    float32. The fourth result is each row's cell of its class, a number in ``classes``; 0 where
+    there is none such, or nobody is ``picking``.
     """
     dtype, rest = like.dtype.type, K % 4
     top, bottom = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf))
-    total = wide(spread(like, dtype(0)))
+    own, total = spread(like, dtype(0)), wide(spread(like, dtype(0)))
     for k in range(0, K - rest, 4):
         a, b, c, d = four_turned(like, at + np.uint64(k * like.itemsize), K)
         top = larger_of(top, larger_of(larger_of(a, b), larger_of(c, d)))
         bottom = smaller_of(bottom, smaller_of(smaller_of(a, b), smaller_of(c, d)))
+        if picking:
+            own = where_same(classes, dtype(0), a, own)
+            own = where_same(classes, dtype(1), b, own)
+            own = where_same(classes, dtype(2), c, own)
+            own = where_same(classes, dtype(3), d, own)
+            classes = classes - dtype(4)
         first = shifted_exponential32(a, magic) + shifted_exponential32(b, magic)
         second = shifted_exponential32(c, magic) + shifted_exponential32(d, magic)
         total = total + wide(first + second)
@@ -118,11 +125,14 @@ def near_rows(at: Any, K: int, magic: Any, like: Any) -> Any:
             smaller_of(bottom, a),
             shifted_exponential32(a, magic),
         )
+        own = where_same(classes, dtype(0), a, own)
         if rest > 1:
             top, bottom = larger_of(top, b), smaller_of(bottom, b)
+            own = where_same(classes, dtype(1), b, own)
             last = last + shifted_exponential32(b, magic)
         if rest > 2:
             top, bottom = larger_of(top, c), smaller_of(bottom, c)
+            own = where_same(classes, dtype(2), c, own)
             last = last + shifted_exponential32(c, magic)
         total = total + wide(last)
-    return top, bottom, total
+    return top, bottom, total, own

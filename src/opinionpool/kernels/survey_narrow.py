@@ -18,7 +18,7 @@ from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .near_sums import LN2, is_near, near_rows, shift_of
 from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
-from .scratch import scratch
+from .scratch import scratch, scratch_rows
 from .status import LEFT
 from .survey_rows import SPAN_BYTES, at_soft, fetch
 from .turned import filled_up, turn
@@ -29,6 +29,9 @@ from .vector import view
 NEAR32 = 86.0
 #: Rows of a tile at most: what is noted of them stays in the first-level cache.
 MOST_ROWS = 256
+#: Classes up to which what happened is picked among the columns, two operations for each of them;
+#: for 16 rows of 10 classes it takes 15 cycles, looking them up one by one 40 (measured).
+MOST_PICKED = 32
 
 
 @part
@@ -52,26 +55,33 @@ def extremes_of_rows(columns: Any, K: int) -> Any:
 
 @part
 def near_tile(
-    at: Any, rows: int, K: int, shift: float, mass: Any, tops: Any, later: Any, like: Any
+    at: Any, rows: int, K: int, shift: float, of_rows: Any, cells: Any, later: Any, like: Any
 ) -> tuple[float, float, float, bool]:
     """Set float32 rows' ``Σ_k exp(x_k − top)``, where top is as near as one shift makes it.
 
-    Returns the largest and smallest cell, the largest distance in a row, and whether all of it
-    holds: all cells are finite, and near. Meanwhile what comes ``later`` is fetched.
+    ``of_rows`` are places for sums and tops, ``cells`` rows' classes, to be replaced by their
+    cells; empty if nobody asks. Returns the largest and smallest cell, the largest distance in a
+    row, and whether all of it holds: all cells are finite, and near. Meanwhile what comes ``later``
+    is fetched.
     """
-    dtype = like.dtype.type
+    dtype, picking = like.dtype.type, cells.size > 0
+    mass, tops = of_rows[0], of_rows[1]
     magic, nought = spread(like, dtype(MAGIC32 - shift)), spread(mass, 0.0)
     high, low, widest = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf)), nought
-    check, reference = nought, spread(mass, shift * LN2)
+    check, reference, classes = nought, spread(mass, shift * LN2), magic
     for r in range(0, rows, LANES):
-        cell = np.uint64(r * K * like.itemsize)
-        top, bottom, total = near_rows(at + cell, K, magic, like)
+        inset = np.uint64(r * K * like.itemsize)
+        if picking:
+            classes = load(like, start_of(cells), r)
+        top, bottom, total, own = near_rows(at + inset, K, magic, classes, picking, like)
         high, low = larger_of(high, top), smaller_of(low, bottom)
         widest = larger_of(widest, wide(top) - wide(bottom))
         check = check + total * 0.0
         store(mass, r, total)
         store(tops, r, reference)
-        fetch(later + cell, LANES * K * like.itemsize)
+        if picking:
+            store(cells, r, own)
+        fetch(later + inset, LANES * K * like.itemsize)
     most, least = np.float64(highest_of(high)), np.float64(lowest_of(low))
     sound = total_of(check) == 0 and is_near(most, least, shift)
     return most, least, highest_of(widest), sound
@@ -89,9 +99,10 @@ def masses(columns: Any, K: int, top: Any) -> Any:
 
 @part
 def with_care(
-    at: Any, K: int, wanted: bool, r: int, mass: Any, tops: Any, columns: Any, like: Any
+    at: Any, K: int, wanted: bool, r: int, of_rows: Any, columns: Any, like: Any
 ) -> tuple[float, float, float, bool]:
     """Do as :func:`near_tile`, with a top for each of 16 rows; false if cells are not finite."""
+    mass, tops = of_rows[0], of_rows[1]
     turn(like, start_of(columns), at, K)
     top, bottom, check = extremes_of_rows(columns, K)
     most, least = np.float64(highest_of(top)), np.float64(lowest_of(bottom))
@@ -106,7 +117,7 @@ def with_care(
         dtype = like.dtype.type
         digits = dtype(1.5 * 2**23)
         shift = (top * dtype(LOG2_E) + digits) - digits  # rounded to a whole number
-        _, _, total = near_rows(at, K, dtype(MAGIC32) - shift, like)
+        _, _, total, _ = near_rows(at, K, dtype(MAGIC32) - shift, top, False, like)
         store(mass, r, total)
         store(tops, r, wide(shift) * LN2)
     else:
@@ -125,19 +136,27 @@ def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
 
 
 @part
-def look_up(
-    to: Any, log_z: Any, x: Any, classes: Any, soft: Any, begin: int, rows: int, K: int
-) -> None:
-    """Set log-probabilities of what happened, of a tile's rows."""
-    if soft.size:
-        for r in range(rows):
-            to[r] = at_soft(x[r * K : (r + 1) * K], soft[begin + r], K, log_z[r])
-        return
-    # A slice: what counts from 0 cannot be an index from the end, which would be looked for.
-    happened = classes[begin : begin + rows]
+def numbered(out: Any, classes: Any, rows: int) -> None:
+    """Write classes as numbers of the dtype of ``out``."""
     for r in range(rows):
-        y = happened[r]
-        to[r] = x[r * K + y] - log_z[r] if y >= 0 else 0.0
+        out[r] = classes[r]
+
+
+@part
+def log_probabilities(to: Any, cells: Any, log_z: Any, classes: Any, rows: int) -> None:
+    """Set log-probabilities of classes, whose cells are known."""
+    for r in range(rows):
+        to[r] = cells[r] - log_z[r] if classes[r] >= 0 else 0.0
+
+
+@part
+def look_up(to: Any, log_z: Any, x: Any, classes: Any, soft: Any, rows: int, K: int) -> None:
+    """Set log-probabilities of what happened, of a tile's rows."""
+    for r in range(rows):
+        if soft.size:
+            to[r] = at_soft(x[r * K : (r + 1) * K], soft[r], K, log_z[r])
+        else:
+            to[r] = x[r * K + classes[r]] - log_z[r] if classes[r] >= 0 else 0.0
 
 
 @part
@@ -181,12 +200,15 @@ def survey_narrow(
     The status of groups of 16 rows that are left to it is LEFT; their words are in the checksum.
     """
     words_of_row, many = K * like.itemsize // 4, rows_of_tile(K, like.itemsize)
+    narrow = like.itemsize == 4 and wanted
+    picking = narrow and outcomes[0].size > 0 and K <= MOST_PICKED
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
-        (scratch(many, found), scratch(many, found), scratch(many, found)),
+        (scratch_rows(3, many, found), scratch(many if picking else 0, like)),
     )
     columns, copies = borrowed(owners[0][0]), borrowed(owners[0][1])
-    mass, tops, happened = borrowed(owners[1][0]), borrowed(owners[1][1]), borrowed(owners[1][2])
+    of_rows, picked = borrowed(owners[1][0]), borrowed(owners[1][1])
+    mass, tops, happened = of_rows[0], of_rows[1], of_rows[2]
     classes, soft, weight = borrowed(outcomes[0]), borrowed(outcomes[1]), borrowed(outcomes[2])
     status, like, log_z, at_outcome = (
         borrowed(status),
@@ -195,35 +217,37 @@ def survey_narrow(
         borrowed(at_outcome),
     )
     found, sums = borrowed(found), borrowed(sums)
-    shift, hopeful = 0.0, like.itemsize == 4 and wanted
+    shift, hopeful = 0.0, narrow
     for begin in range(first, last, many):
         rows = min(many, last - begin)
         at = base + np.uint64(begin * step)
         if begin + rows == last:
             repeated(copies, at, rows, K, like)
             at = start_of(copies)
-        later = base + np.uint64((begin + many) * step)
-        high, low, widest, sound = -np.inf, np.inf, 0.0, False
-        states = status[begin : begin + rows]
+        later = at + np.uint64(many * step)
+        # Slices: what counts from 0 cannot be an index from the end, which would be looked for.
+        states, y = status[begin : begin + rows], classes[begin : begin + rows]
+        q, u = soft[begin : begin + rows], weight[begin : begin + rows]
         states[:] = 0
+        high, low, widest, sound = -np.inf, np.inf, 0.0, False
         if hopeful:
-            high, low, widest, sound = near_tile(at, rows, K, shift, mass, tops, later, like)
+            numbered(picked, y, rows if picking else 0)
+            high, low, widest, sound = near_tile(at, rows, K, shift, of_rows, picked, later, like)
+        known = picking and sound
         if not sound:
             high, low, widest, sound = -np.inf, np.inf, 0.0, True
             for r in range(0, rows, LANES):
-                cell = np.uint64(r * K * like.itemsize)
-                top, bottom, far, fine = with_care(
-                    at + cell, K, wanted, r, mass, tops, columns, like
-                )
+                inset = np.uint64(r * K * like.itemsize)
+                top, bottom, far, fine = with_care(at + inset, K, wanted, r, of_rows, columns, like)
                 high, low, widest = max(high, top), min(low, bottom), max(widest, far)
                 if not fine:
                     states[r : r + LANES] = LEFT
                     sound = False
-                fetch(later + cell, LANES * K * like.itemsize)
+                fetch(later + inset, LANES * K * like.itemsize)
         if checksum:
             sums[0] += checksum_of(at, rows * words_of_row, place + begin * words_of_row)
         # As the tile before was: what needs care is not tried in vain.
-        hopeful = like.itemsize == 4 and wanted and sound and is_near(high, low, shift)
+        hopeful = narrow and sound and is_near(high, low, shift)
         if low <= high:
             found[0], found[1] = min(found[0], low), max(found[1], high)
             found[2] = max(found[2], widest)
@@ -232,10 +256,11 @@ def survey_narrow(
             continue
         for r in range(rows):
             tops[r] += logarithm(mass[r])
-        if classes.size or soft.size:
-            x = view(at, like, rows * K)
-            look_up(happened, tops, x, classes, soft, begin, rows, K)
-        count_rows(found, tops, happened, weight[begin : begin + rows], states, near, rows)
+        if known:
+            log_probabilities(happened, picked, tops, y, rows)
+        elif y.size or q.size:
+            look_up(happened, tops, view(at, like, rows * K), y, q, rows, K)
+        count_rows(found, tops, happened, u, states, near, rows)
         if log_z.size:
             log_z[begin : begin + rows] = tops[:rows]
         if at_outcome.size:
