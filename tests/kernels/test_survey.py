@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from tolerance import ulps
 
-from opinionpool.kernels import fused, powers, survey_narrow, survey_rows
+from opinionpool.kernels import fused, near_sums, powers, survey_narrow
 from opinionpool.kernels.status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 
 PLAIN = {"kernels": "reference"}
@@ -432,8 +432,8 @@ def test_mean_losses_of_many_rows_are_better_than_those_of_one(k):
 
 def test_what_is_near_is_what_float32_powers_are_good_for():
     """Exponents of −126 to 127, of sums of eight, and shifts that leave the bias its digits."""
-    assert survey_rows.LEAST32 - 0.05 > -126
-    assert survey_rows.GREATEST32 + 4 < 127
+    assert near_sums.LEAST32 - 0.05 > -126
+    assert near_sums.GREATEST32 + 4 < 127
     assert survey_narrow.NEAR32 / np.log(2) + 0.5 < 126
     assert powers.MOST32 / np.log(2) < 2**21
     assert np.float32(powers.MAGIC32) == powers.MAGIC32

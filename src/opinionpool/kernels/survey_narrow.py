@@ -28,7 +28,7 @@ from .vector import view
 #: the shift is the nearest power of two (ln 2**-126 is −87.3).
 NEAR32 = 86.0
 #: Rows of a tile at most: what is noted of them stays in the first-level cache.
-MOST_ROWS = 256
+MOST_ROWS = 128
 #: Classes up to which what happened is picked among the columns, two operations for each of them;
 #: for 16 rows of 10 classes it takes 15 cycles, looking them up one by one 40 (measured).
 MOST_PICKED = 32
