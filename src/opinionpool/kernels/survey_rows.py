@@ -12,6 +12,7 @@ from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, load_first, start_of
 from .near_sums import LN2, fetch_four, is_near, near_sum, shift_of
 from .passes import exponential_sum
+from .powers import logarithm
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
@@ -219,7 +220,9 @@ def survey_rows(
                 words = size * words_of_cell
                 sums[0] += checksum_of(begin, words, place + (n * K + start) * words_of_cell)
             high, low = max(high, tile_high), min(low, tile_low)
-            if reference > top:
+            if mass == 0:
+                top, mass = reference, own
+            elif reference > top:
                 top, mass = reference, mass * math.exp(top - reference) + own
             elif own > 0:
                 mass += own * math.exp(reference - top)
@@ -231,7 +234,7 @@ def survey_rows(
         elif below == K:
             state = IMPOSSIBLE
         status[n] = state
-        row_z = top + math.log(mass) if wanted and state == 0 else np.nan
+        row_z = top + logarithm(mass) if wanted and state == 0 else np.nan
         if state == 0:
             sums[1] += np.uint64(below)
             found[0], found[1] = min(found[0], low), max(found[1], high)
