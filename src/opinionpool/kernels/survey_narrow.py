@@ -16,7 +16,7 @@ from .checksum import checksum_of
 from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
 from .near_sums import LN2, is_near, near_rows, shift_of
-from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm
+from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm, shifted_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch, scratch_rows
 from .status import LEFT
@@ -28,7 +28,7 @@ from .vector import view
 #: the shift is the nearest power of two (ln 2**-126 is −87.3).
 NEAR32 = 86.0
 #: Rows of a tile at most: what is noted of them stays in the first-level cache.
-MOST_ROWS = 128
+MOST_ROWS = 256
 #: Classes up to which what happened is picked among the columns, two operations for each of them;
 #: for 16 rows of 10 classes it takes 15 cycles, looking them up one by one 40 (measured).
 MOST_PICKED = 32
@@ -88,6 +88,15 @@ def near_tile(
 
 
 @inlined
+def near_masses(columns: Any, K: int, magic: Any) -> Any:
+    """Return 16 rows' ``Σ_k exp(x_k) / 2**shift``, where ``magic`` is ``MAGIC32 − shift``."""
+    start, total = start_of(columns), wide(magic * columns.dtype.type(0))
+    for k in range(K):
+        total = total + wide(shifted_exponential32(load(columns, start, k * LANES), magic))
+    return total
+
+
+@inlined
 def masses(columns: Any, K: int, top: Any) -> Any:
     """Return 16 rows' ``Σ_k exp(x_k − top)`` in float64."""
     start, high, total = start_of(columns), wide(top), wide(top * columns.dtype.type(0))
@@ -117,8 +126,7 @@ def with_care(
         dtype = like.dtype.type
         digits = dtype(1.5 * 2**23)
         shift = (top * dtype(LOG2_E) + digits) - digits  # rounded to a whole number
-        _, _, total, _ = near_rows(at, K, dtype(MAGIC32) - shift, top, False, like)
-        store(mass, r, total)
+        store(mass, r, near_masses(columns, K, dtype(MAGIC32) - shift))
         store(tops, r, wide(shift) * LN2)
     else:
         store(mass, r, masses(columns, K, top))
@@ -174,6 +182,16 @@ def count_rows(
     found[3] += like
     found[4] -= lost
     found[5] += counted
+
+
+@part
+def keep_some(out: Any, numbers: Any) -> None:
+    """Copy as many numbers as there is room for.
+
+    A loop: numba compiles assignments to slices with all that might be said of their shapes.
+    """
+    for r in range(len(out)):
+        out[r] = numbers[r]
 
 
 @jit
@@ -261,8 +279,6 @@ def survey_narrow(
         elif y.size or q.size:
             look_up(happened, tops, view(at, like, rows * K), y, q, rows, K)
         count_rows(found, tops, happened, u, states, near, rows)
-        if log_z.size:
-            log_z[begin : begin + rows] = tops[:rows]
-        if at_outcome.size:
-            at_outcome[begin : begin + rows] = happened[:rows]
+        keep_some(log_z[begin : begin + rows], tops)
+        keep_some(at_outcome[begin : begin + rows], happened)
     keep(owners)
