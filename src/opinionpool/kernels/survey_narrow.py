@@ -107,23 +107,43 @@ def masses(columns: Any, K: int, top: Any) -> Any:
 
 
 @part
-def with_care(
-    at: Any, K: int, wanted: bool, r: int, of_rows: Any, columns: Any, like: Any
+def careful_tile(
+    at: Any, rows: int, K: int, of_rows: Any, columns: Any, states: Any, later: Any, like: Any
 ) -> tuple[float, float, float, bool]:
-    """Do as :func:`near_tile`, with a top for each of 16 rows; false if cells are not finite."""
-    mass, tops = of_rows[0], of_rows[1]
-    turn(like, start_of(columns), at, K)
-    top, bottom, check = extremes_of_rows(columns, K)
-    most, least = np.float64(highest_of(top)), np.float64(lowest_of(bottom))
-    far = wide(top) - wide(bottom)
-    widest = highest_of(far)
-    if total_of(check) != 0:
-        store(mass, r, spread(mass, 1.0))
-        return -np.inf, np.inf, 0.0, False
-    if not wanted:
-        return most, least, widest, True
-    if like.itemsize == 4 and widest < NEAR32 and max(abs(most), abs(least)) < MOST32:
-        dtype = like.dtype.type
+    """Do as :func:`near_tile`, with a top for each row, of cells that may be anything.
+
+    What is not finite makes 16 rows LEFT, which then count for nothing. There are no sums without
+    ``of_rows``.
+    """
+    dtype, wanted = like.dtype.type, of_rows.size > 0
+    high, low = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf))
+    widest, sound = spread(of_rows, 0.0), True
+    for r in range(0, rows, LANES):
+        inset = np.uint64(r * K * like.itemsize)
+        turn(like, start_of(columns), at + inset, K)
+        fetch(later + inset, LANES * K * like.itemsize)
+        top, bottom, check = extremes_of_rows(columns, K)
+        if total_of(check) != 0:
+            states[r : r + LANES] = LEFT
+            sound = False
+            continue
+        high, low = larger_of(high, top), smaller_of(low, bottom)
+        widest = larger_of(widest, wide(top) - wide(bottom))
+        if wanted:
+            set_masses(of_rows, r, columns, K, top, bottom, like)
+    return np.float64(highest_of(high)), np.float64(lowest_of(low)), highest_of(widest), sound
+
+
+@inlined
+def set_masses(
+    of_rows: Any, r: int, columns: Any, K: int, top: Any, bottom: Any, like: Any
+) -> None:
+    """Set the sums and the tops of 16 rows whose extremes are known."""
+    dtype, mass, tops = like.dtype.type, of_rows[0], of_rows[1]
+    largest = larger_of(top, bottom * dtype(-1))
+    # Both in one: going over lanes takes as long as two columns do.
+    far = larger_of((top - bottom) * dtype(MOST32 / NEAR32), largest)
+    if like.itemsize == 4 and highest_of(far) < MOST32:
         digits = dtype(1.5 * 2**23)
         shift = (top * dtype(LOG2_E) + digits) - digits  # rounded to a whole number
         store(mass, r, near_masses(columns, K, dtype(MAGIC32) - shift))
@@ -131,7 +151,6 @@ def with_care(
     else:
         store(mass, r, masses(columns, K, top))
         store(tops, r, wide(top))
-    return most, least, widest, True
 
 
 @part
@@ -222,11 +241,10 @@ def survey_narrow(
     picking = narrow and outcomes[0].size > 0 and K <= MOST_PICKED
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
-        (scratch_rows(3, many, found), scratch(many if picking else 0, like)),
+        (scratch_rows(3 if wanted else 0, many, found), scratch(many if picking else 0, like)),
     )
     columns, copies = borrowed(owners[0][0]), borrowed(owners[0][1])
     of_rows, picked = borrowed(owners[1][0]), borrowed(owners[1][1])
-    mass, tops, happened = of_rows[0], of_rows[1], of_rows[2]
     classes, soft, weight = borrowed(outcomes[0]), borrowed(outcomes[1]), borrowed(outcomes[2])
     status, like, log_z, at_outcome = (
         borrowed(status),
@@ -253,15 +271,9 @@ def survey_narrow(
             high, low, widest, sound = near_tile(at, rows, K, shift, of_rows, picked, later, like)
         known = picking and sound
         if not sound:
-            high, low, widest, sound = -np.inf, np.inf, 0.0, True
-            for r in range(0, rows, LANES):
-                inset = np.uint64(r * K * like.itemsize)
-                top, bottom, far, fine = with_care(at + inset, K, wanted, r, of_rows, columns, like)
-                high, low, widest = max(high, top), min(low, bottom), max(widest, far)
-                if not fine:
-                    states[r : r + LANES] = LEFT
-                    sound = False
-                fetch(later + inset, LANES * K * like.itemsize)
+            high, low, widest, sound = careful_tile(
+                at, rows, K, of_rows, columns, states, later, like
+            )
         if checksum:
             sums[0] += checksum_of(at, rows * words_of_row, place + begin * words_of_row)
         # As the tile before was: what needs care is not tried in vain.
@@ -272,6 +284,7 @@ def survey_narrow(
             shift = shift_of(high, low)
         if not wanted:
             continue
+        mass, tops, happened = of_rows[0], of_rows[1], of_rows[2]
         for r in range(rows):
             tops[r] += logarithm(mass[r])
         if known:
