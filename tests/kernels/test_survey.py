@@ -1,5 +1,7 @@
 """The survey of one model: compiled ≡ plain, and both ≡ what SciPy and extended precision say."""
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from tolerance import ulps
 
-from opinionpool.kernels import fused, survey_rows
+from opinionpool.kernels import fused, near_sums, powers, survey_narrow
 from opinionpool.kernels.status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
 
 PLAIN = {"kernels": "reference"}
@@ -157,6 +159,50 @@ def test_what_is_wrong_with_a_row(kernels, k):
     assert found.at_outcome[7] == -np.inf
 
 
+#: Bits of NaN: quiet, signalling, negative, all ones. They might add up with those of exponents.
+NANS = {
+    np.float32: [0x7FC00000, 0x7FC00001, 0x7F800001, 0xFFC000FF, 0x7FC00181, 0xFFFFFFFF],
+    np.float64: [0x7FF8 << 48, (0x7FF8 << 48) + 1, (0x7FF << 52) + 1, (0xFFF8 << 48) + 2047],
+}
+
+
+@every_kernel
+@every_dtype
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 7, 16, 17, 67, 131, 256, 257, 400, 4200])
+def test_whatever_is_not_finite_is_found_wherever_it_is(kernels, dtype, k):
+    rng = np.random.default_rng(k)
+    for place in rng.permutation(k)[:40]:
+        x = cells(k, dtype, 40)
+        a, b = rng.permutation(40)[:2]
+        x[b, place] = [np.inf, -np.inf][place % 2]
+        if place % 3 == 0:
+            x[a, rng.integers(k)] = [np.inf, -np.inf][place % 2]
+        bits = x.view(np.dtype(f"u{x.itemsize}"))
+        bits[a, place] = NANS[dtype][place % len(NANS[dtype])]
+        found = fused.survey(x, np.zeros(40, int), **kernels)
+        expected = np.zeros(40)
+        expected[a] = PARTLY_NAN if k > 1 else MISSING
+        expected[b] = INFINITE if place % 2 == 0 else IMPOSSIBLE if k == 1 else 0
+        assert_array_equal(found.status, expected)
+        assert found.zeros == (place % 2 if k > 1 else 0)
+        found = fused.survey(x, rows=False, normalisers=False, **kernels)
+        assert_array_equal(found.status, expected)
+
+
+@needs_numba
+@pytest.mark.parametrize("k", [3, 10, 300, 9000])
+@pytest.mark.parametrize("constant", [50.0, 90.0, 2.0**19, 2.0**20, 1e8, 1e30, 3e38])
+def test_rows_come_to_the_same_whatever_came_before(k, constant):
+    """Exponentials are shifted by what suited the last rows, if that suits these."""
+    rng = np.random.default_rng(k)
+    x = cells(k, np.float32, 600 if k < 100 else 20)
+    x += np.float32(constant) * rng.integers(-1, 2, (len(x), 1)).astype(np.float32)
+    x[::5] = x[::5, :1] + rng.uniform(-200, 0, (len(x[::5]), k)).astype(np.float32)
+    for own in (x, x[::-1], np.sort(x, axis=0), np.sort(x, axis=1)):
+        a, b = (fused.survey(own, np.zeros(len(x), int), **kernels) for kernels in (AUTO, PLAIN))
+        assert_same_survey(a, b, np.float32)
+
+
 @every_kernel
 @pytest.mark.parametrize("k", [2, 10, 300])
 def test_rows_without_any_class_among_rows_that_have_some(kernels, k):
@@ -229,36 +275,49 @@ def test_other_numbers_are_read_as_float64(kernels, dtype):
 
 
 def exact_checksum(x, first_row=0):
-    """In whole numbers: every 32-bit word times twice its place plus one."""
-    words = np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()
+    """In whole numbers: every 64-bit word, plus its upper half, times twice its place plus one."""
     start = first_row * x.shape[1] * x.itemsize // 4
-    return (
-        sum(
-            int.from_bytes(words[4 * i : 4 * i + 4], "little") * (2 * (start + i) + 1)
-            for i in range(len(words) // 4)
-        )
-        % 2**64
-    )
+    data = np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()
+    data = bytes(4 * (start % 2)) + data + bytes(4)
+    words = [int.from_bytes(data[8 * i : 8 * i + 8], "little") for i in range(len(data) // 8)]
+    folded = [word + (word >> 32) for word in words]
+    return sum(word * (2 * (start // 2 + i) + 1) for i, word in enumerate(folded)) % 2**64
 
 
 @every_kernel
 @every_dtype
-@pytest.mark.parametrize("k", [3, 10, 1500])
+@pytest.mark.parametrize("k", [1, 3, 10, 301, 1500])
 def test_checksums_in_whole_numbers(kernels, dtype, k):
+    """Float32 cells of an odd number of classes: rows, and blocks, begin within a word."""
     x = spoil(cells(k, dtype, 23))
     assert fused.survey(x, **kernels).checksum == exact_checksum(x)
-    assert fused.survey(x, first_row=10**8, **kernels).checksum == exact_checksum(x, 10**8)
+    for first_row in (1, 10**8, 10**8 + 1):
+        found = fused.survey(x, first_row=first_row, **kernels).checksum
+        assert found == exact_checksum(x, first_row)
     assert fused.survey(x, checksum=False, **kernels).checksum == 0
+
+
+@every_kernel
+@every_dtype
+@pytest.mark.parametrize("k", [1, 7, 300, 301, 5001])
+def test_checksums_of_blocks_add_up(kernels, dtype, k):
+    x = spoil(cells(k, dtype, 90))
+    edges = [0, 1, 34, 67, 90]
+    parts = [fused.survey(x[a:b], first_row=a, **kernels).checksum for a, b in pairwise(edges)]
+    assert sum(parts) % 2**64 == fused.survey(x, **kernels).checksum
 
 
 @every_kernel
 @every_dtype
 @pytest.mark.parametrize("k", [3, 300])
 def test_checksums_tell_values_and_places_apart(kernels, dtype, k):
-    x = cells(k, dtype, 50)
+    """Signs and powers of two are highest bits of words, which sums modulo 2**64 keep least of."""
+    x = cells(k, dtype, 64)
     sums = [fused.survey(x, **kernels).checksum]
     for change in (
         lambda x: -x,
+        lambda x: np.where(np.arange(64)[:, None] < 2, -x, x),
+        lambda x: 2 * x,
         lambda x: x[::-1],
         lambda x: x[:, ::-1],
         lambda x: np.nextafter(x, dtype(np.inf)),
@@ -372,5 +431,9 @@ def test_mean_losses_of_many_rows_are_better_than_those_of_one(k):
 
 
 def test_what_is_near_is_what_float32_powers_are_good_for():
-    """Exponents of ±126."""
-    assert survey_rows.NEAR32 / np.log(2) < 126
+    """Exponents of −126 to 127, of sums of eight, and shifts that leave the bias its digits."""
+    assert near_sums.LEAST32 - 0.05 > -126
+    assert near_sums.GREATEST32 + 4 < 127
+    assert survey_narrow.NEAR32 / np.log(2) + 0.5 < 126
+    assert powers.MOST32 / np.log(2) < 2**21
+    assert np.float32(powers.MAGIC32) == powers.MAGIC32

@@ -9,6 +9,9 @@ from problems import log_softmax, make_evidence
 from scipy_optimum import objective_of
 
 from opinionpool.errors import Status
+from opinionpool.families.lazy import as_array
+from opinionpool.kernels import fused
+from opinionpool.predictions.cells import Cells
 from opinionpool.rules import RULES
 from opinionpool.solvers.feasible import FeasibleSet
 from opinionpool.solvers.minimum_norm import nearest_to_equal
@@ -73,6 +76,18 @@ def test_who_is_identical():
     off = twins.parameters.copy()
     off[1, np.flatnonzero(twins.present[1])[0], 0] += 1e-12
     assert len(identical_models(replace(twins, parameters=off))[0]) == 2
+
+
+def test_twice_as_large_is_another_model_though_checksums_are_the_same():
+    """A power of two changes every exponent alike; over 2**21 cells, that adds up to nothing."""
+    x = np.random.default_rng(0).normal(size=(2**16, 32)).astype(np.float32)
+    found = [fused.survey(own) for own in (x, 2 * x)]
+    sums, spread = tuple(own.checksum for own in found), np.array([own.spread for own in found])
+    assert sums[0] == sums[1]
+    evidence = make_evidence(0, m=2)
+    for own, groups in ((spread, 2), (spread[[0, 0]], 1)):
+        cells = Cells([], (2, *x.shape), checksums=sums, spread=own)
+        assert len(identical_models(replace(evidence, parameters=as_array(cells)))[0]) == groups
 
 
 def collinear(rule, seed=6):

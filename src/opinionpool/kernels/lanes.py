@@ -191,20 +191,20 @@ def load(typingctx: Any, like: Any, address: Any, k: Any) -> Any:
     return kind(like, types.uint64, types.int64), codegen
 
 
-def _masked(builder: Any, place: Any, mask: Any, size: int, rest: Any) -> Any:
+def masked(builder: Any, place: Any, mask: Any, size: int, rest: Any) -> Any:
     """Load the lanes of a mask, and ``rest`` in the others, whose memory is not touched."""
     kind = rest.type
     letter = "i" if isinstance(kind.element, ir.IntType) else "f"
     of = ir.FunctionType(kind, [place.type, ir.IntType(32), mask.type, kind])
-    name = f"llvm.masked.load.v{LANES}{letter}{8 * size}.p0"
+    name = f"llvm.masked.load.v{kind.count}{letter}{8 * size}.p0"
     function = builder.module.globals.get(name) or ir.Function(builder.module, of, name)
     return builder.call(function, [place, ir.IntType(32)(size), mask, rest])
 
 
-def first_lanes(context: Any, builder: Any, n: Any) -> Any:
+def first_lanes(context: Any, builder: Any, n: Any, lanes: int = LANES) -> Any:
     """Return the mask of the first n lanes."""
-    number = ir.VectorType(ir.IntType(64), LANES)
-    places = ir.Constant(number, [ir.IntType(64)(i) for i in range(LANES)])
+    number = ir.VectorType(ir.IntType(64), lanes)
+    places = ir.Constant(number, [ir.IntType(64)(i) for i in range(lanes)])
     return builder.icmp_signed("<", places, spread_over(builder, n, number))
 
 
@@ -217,36 +217,9 @@ def load_first(typingctx: Any, like: Any, address: Any, k: Any, n: Any) -> Any:
         place, vector = _place(context, builder, like, args[1], args[2]), vector_of(like.dtype)
         mask = first_lanes(context, builder, args[3])
         size = like.dtype.bitwidth // 8
-        return _masked(builder, place, mask, size, constant_of(vector, 0.0))
+        return masked(builder, place, mask, size, constant_of(vector, 0.0))
 
     return kind(like, types.uint64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def words(typingctx: Any, address: Any, k: Any, n: Any) -> Any:
-    """Return 16 words of 32 bits from word k on as lanes of uint64, 0 behind the first n."""
-    kind = Lanes(types.uint64)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = ir.VectorType(ir.IntType(32), LANES)
-        start = builder.inttoptr(args[0], ir.IntType(32).as_pointer())
-        place = builder.bitcast(builder.gep(start, [args[1]]), number.as_pointer())
-        mask = first_lanes(context, builder, args[2])
-        found = _masked(builder, place, mask, 4, constant_of(number, 0))
-        return builder.zext(found, context.get_value_type(kind))
-
-    return kind(types.uint64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def places(typingctx: Any) -> Any:
-    """Return the numbers of the lanes, as uint64."""
-    kind = Lanes(types.uint64)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return ir.Constant(context.get_value_type(kind), list(range(LANES)))
-
-    return kind(), codegen
 
 
 @intrinsic

@@ -21,6 +21,10 @@ _LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
 _LOG2_E32 = (1.44269502162933349609, 1.92596299112661746887e-8)
 #: Adding it rounds to an integer and leaves that plus the exponent's bias in the lowest bits.
 _MAGIC = 1.5 * 2**52 + 1023
+#: The same of float32; less an integer c it is exact, and the bits are those of an exponent − c.
+MAGIC32 = 1.5 * 2**23 + 127
+#: Cells up to which that is so: c is below 2**21.
+MOST32 = 2.0**20
 _ROUND_BITS = 0x4338000000000000  # of 1.5·2**52
 _ROOT_HALF = 0x3FE6A09E00000000  # of √½, nearly
 #: Below it e^t would be subnormal; it is taken for 0 (ln 2**-1022 is −708.396).
@@ -90,6 +94,27 @@ def raised(typingctx: Any, p: Any, u: Any) -> Any:
         return builder.bitcast(builder.add(builder.bitcast(p, bits), n), p.type)
 
     return p(p, u), codegen
+
+
+@intrinsic
+def split_shifted(typingctx: Any, x: Any, magic: Any) -> Any:
+    """Return ``f`` and ``2**(n − c)`` of lanes of float32, n the integer next to ``x L``.
+
+    L is the larger part of log₂e, ``f = x L − n``, and ``magic = MAGIC32 − c``. Fused in any case:
+    f is what is left of two large numbers.
+    """
+    pair = types.UniTuple(x, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, magic = args
+        by, bits = constant_of(x.type, _LOG2_E32[0]), bits_of(x.type)
+        u = call(builder, "llvm.fma", (x, by, magic))
+        less = builder.fsub(magic, u, flags=("nsz",))
+        f = call(builder, "llvm.fma", (x, by, less))
+        scale = builder.shl(builder.bitcast(u, bits), constant_of(bits, 23))
+        return context.make_tuple(builder, pair, (f, builder.bitcast(scale, x.type)))
+
+    return pair(x, x), codegen
 
 
 @intrinsic
@@ -192,14 +217,30 @@ def exponential32(t: Any) -> Any:
 def _power32(y: Any, t: Any) -> Any:
     """Return ``2**(y + t (log₂e − its float32))``."""
     f, u = split_power(y)
-    f = t * _LOG2_E32[1] + f
+    return raised(_short_power32(t * _LOG2_E32[1] + f), u)
+
+
+@part
+def shifted_exponential32(x: Any, magic: Any) -> Any:
+    """Return ``e**x / 2**c`` of lanes of float32, where ``magic = MAGIC32 − c``, c an integer.
+
+    As good as :func:`near_exponential32`, for ``|x|`` below :data:`MOST32` if the result is a
+    normal number, and NaN if x is not finite, whatever bits it has. As the shift is of whole
+    powers of two it rounds nothing, so that no maximum need be known first, and it costs nothing.
+    """
+    f, scale = split_shifted(x, magic)
+    return _short_power32(x * _LOG2_E32[1] + f) * scale
+
+
+@part
+def _short_power32(f: Any) -> Any:
+    """Return ``2**f`` for ``|f| <= 1/2``, by the polynomial of :func:`near_exponential32`."""
     p = 0.000154614446986 * f + 0.00134004281776
     p = p * f + 0.00961805667852
     p = p * f + 0.0555032722667
     p = p * f + 0.240226509223
     p = p * f + 0.693147206703
-    p = p * f + 1.0
-    return raised(p, u)
+    return p * f + 1.0
 
 
 @part

@@ -108,12 +108,8 @@ def sum_rows(
         borrowed(owners[3][1]),
         borrowed(owners[3][2]),
     )
-    clean, addresses, places = (
-        borrowed(owners[4][0]),
-        borrowed(owners[4][1]),
-        borrowed(owners[4][2]),
-    )
-    piece, where = addresses[0], places[0]
+    clean, piece, places = borrowed(owners[4][0]), borrowed(owners[4][1]), borrowed(owners[4][2])
+    where = places[0]
     at, to, early = where[:m4], where[m4 : 2 * m4], where[2 * m4 :]
     row_v, share, rest, y = of_models[0], of_models[1], of_models[2], of_models[3]
     best, own, pull = of_models[4], of_models[5], of_models[6]

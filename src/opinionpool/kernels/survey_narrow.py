@@ -1,9 +1,9 @@
 """Compiled kernel of the survey for few classes: sixteen rows at a time.
 
 Rows are turned into columns, sixteen rows to a vector (``turned``): maxima, exponentials and
-their sums are then those of every row, whatever constants the rows have. A tile that holds anything
-not finite is left, by whoever calls, to :mod:`~opinionpool.kernels.survey_rows`, which takes its
-rows apart.
+their sums are then those of every row, whatever constants the rows have. Sixteen rows that hold
+anything not finite are left, by whoever calls, to :mod:`~opinionpool.kernels.survey_rows`, which
+takes them apart.
 """
 
 from __future__ import annotations
@@ -12,16 +12,32 @@ from typing import Any
 
 import numpy as np
 
+from .checksum import checksum_of
 from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
-from .narrow import rows_of_tile
-from .powers import exponential, logarithm, near_exponential32
+from .near_sums import LN2, is_near, near_rows, shift_of
+from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm, shifted_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
-from .scratch import scratch
+from .scratch import scratch, scratch_rows
 from .status import LEFT
-from .survey_rows import NEAR32, at_soft, fetch, word_sums
+from .survey_rows import SPAN_BYTES, at_soft, fetch
 from .turned import filled_up, turn
 from .vector import view
+
+#: How far cells may be below a maximum for their exponentials to be normal float32 numbers where
+#: the shift is the nearest power of two (ln 2**-126 is −87.3).
+NEAR32 = 86.0
+#: Rows of a tile at most: what is noted of them stays in the first-level cache.
+MOST_ROWS = 256
+#: Classes up to which what happened is picked among the columns, two operations for each of them;
+#: for 16 rows of 10 classes it takes 15 cycles, looking them up one by one 40 (measured).
+MOST_PICKED = 32
+
+
+@part
+def rows_of_tile(K: int, itemsize: int) -> int:
+    """Return how many rows a tile has: whole vectors of them."""
+    return min(MOST_ROWS, max(LANES, SPAN_BYTES // itemsize // K // LANES * LANES))
 
 
 @inlined
@@ -37,20 +53,46 @@ def extremes_of_rows(columns: Any, K: int) -> Any:
     return top, bottom, check
 
 
-@inlined
-def near_masses(columns: Any, K: int, top: Any) -> Any:
-    """Return 16 rows' ``Σ_k exp(x_k − top)`` of float32 cells in ``NEAR32`` of their tops.
+@part
+def near_tile(
+    at: Any, rows: int, K: int, shift: float, of_rows: Any, cells: Any, later: Any, like: Any
+) -> tuple[float, float, float, bool]:
+    """Set float32 rows' ``Σ_k exp(x_k − top)``, where top is as near as one shift makes it.
 
-    Each is good to 1e-7; two at a time are added in float32.
+    ``of_rows`` are places for sums and tops, ``cells`` rows' classes, to be replaced by their
+    cells; empty if nobody asks. Returns the largest and smallest cell, the largest distance in a
+    row, and whether all of it holds: all cells are finite, and near. Meanwhile what comes ``later``
+    is fetched.
     """
-    start, total = start_of(columns), wide(top * columns.dtype.type(0))
-    for k in range(0, K - 1, 2):
-        a = near_exponential32(load(columns, start, k * LANES) - top)
-        b = near_exponential32(load(columns, start, (k + 1) * LANES) - top)
-        total = total + wide(a + b)
-    if K % 2:
-        a = near_exponential32(load(columns, start, (K - 1) * LANES) - top)
-        total = total + wide(a)
+    dtype, picking = like.dtype.type, cells.size > 0
+    mass, tops = of_rows[0], of_rows[1]
+    magic, nought = spread(like, dtype(MAGIC32 - shift)), spread(mass, 0.0)
+    high, low, widest = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf)), nought
+    check, reference, classes = nought, spread(mass, shift * LN2), magic
+    for r in range(0, rows, LANES):
+        inset = np.uint64(r * K * like.itemsize)
+        if picking:
+            classes = load(like, start_of(cells), r)
+        top, bottom, total, own = near_rows(at + inset, K, magic, classes, picking, like)
+        high, low = larger_of(high, top), smaller_of(low, bottom)
+        widest = larger_of(widest, wide(top) - wide(bottom))
+        check = check + total * 0.0
+        store(mass, r, total)
+        store(tops, r, reference)
+        if picking:
+            store(cells, r, own)
+        fetch(later + inset, LANES * K * like.itemsize)
+    most, least = np.float64(highest_of(high)), np.float64(lowest_of(low))
+    sound = total_of(check) == 0 and is_near(most, least, shift)
+    return most, least, highest_of(widest), sound
+
+
+@inlined
+def near_masses(columns: Any, K: int, magic: Any) -> Any:
+    """Return 16 rows' ``Σ_k exp(x_k) / 2**shift``, where ``magic`` is ``MAGIC32 − shift``."""
+    start, total = start_of(columns), wide(magic * columns.dtype.type(0))
+    for k in range(K):
+        total = total + wide(shifted_exponential32(load(columns, start, k * LANES), magic))
     return total
 
 
@@ -65,6 +107,53 @@ def masses(columns: Any, K: int, top: Any) -> Any:
 
 
 @part
+def careful_tile(
+    at: Any, rows: int, K: int, of_rows: Any, columns: Any, states: Any, later: Any, like: Any
+) -> tuple[float, float, float, bool]:
+    """Do as :func:`near_tile`, with a top for each row, of cells that may be anything.
+
+    What is not finite makes 16 rows LEFT, which then count for nothing. There are no sums without
+    ``of_rows``.
+    """
+    dtype, wanted = like.dtype.type, of_rows.size > 0
+    high, low = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf))
+    widest, sound = spread(of_rows, 0.0), True
+    for r in range(0, rows, LANES):
+        inset = np.uint64(r * K * like.itemsize)
+        turn(like, start_of(columns), at + inset, K)
+        fetch(later + inset, LANES * K * like.itemsize)
+        top, bottom, check = extremes_of_rows(columns, K)
+        if total_of(check) != 0:
+            states[r : r + LANES] = LEFT
+            sound = False
+            continue
+        high, low = larger_of(high, top), smaller_of(low, bottom)
+        widest = larger_of(widest, wide(top) - wide(bottom))
+        if wanted:
+            set_masses(of_rows, r, columns, K, top, bottom, like)
+    return np.float64(highest_of(high)), np.float64(lowest_of(low)), highest_of(widest), sound
+
+
+@inlined
+def set_masses(
+    of_rows: Any, r: int, columns: Any, K: int, top: Any, bottom: Any, like: Any
+) -> None:
+    """Set the sums and the tops of 16 rows whose extremes are known."""
+    dtype, mass, tops = like.dtype.type, of_rows[0], of_rows[1]
+    largest = larger_of(top, bottom * dtype(-1))
+    # Both in one: going over lanes takes as long as two columns do.
+    far = larger_of((top - bottom) * dtype(MOST32 / NEAR32), largest)
+    if like.itemsize == 4 and highest_of(far) < MOST32:
+        digits = dtype(1.5 * 2**23)
+        shift = (top * dtype(LOG2_E) + digits) - digits  # rounded to a whole number
+        store(mass, r, near_masses(columns, K, dtype(MAGIC32) - shift))
+        store(tops, r, wide(shift) * LN2)
+    else:
+        store(mass, r, masses(columns, K, top))
+        store(tops, r, wide(top))
+
+
+@part
 def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
     """Copy rows, and the last one until they are a multiple of 16; cells behind may be read."""
     x = view(at, like, rows * K)
@@ -73,92 +162,136 @@ def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
             out[r * K + k] = x[min(r, rows - 1) * K + k]
 
 
+@part
+def numbered(out: Any, classes: Any, rows: int) -> None:
+    """Write classes as numbers of the dtype of ``out``."""
+    for r in range(rows):
+        out[r] = classes[r]
+
+
+@part
+def log_probabilities(to: Any, cells: Any, log_z: Any, classes: Any, rows: int) -> None:
+    """Set log-probabilities of classes, whose cells are known."""
+    for r in range(rows):
+        to[r] = cells[r] - log_z[r] if classes[r] >= 0 else 0.0
+
+
+@part
+def look_up(to: Any, log_z: Any, x: Any, classes: Any, soft: Any, rows: int, K: int) -> None:
+    """Set log-probabilities of what happened, of a tile's rows."""
+    for r in range(rows):
+        if soft.size:
+            to[r] = at_soft(x[r * K : (r + 1) * K], soft[r], K, log_z[r])
+        else:
+            to[r] = x[r * K + classes[r]] - log_z[r] if classes[r] >= 0 else 0.0
+
+
+@part
+def count_rows(
+    found: Any, log_z: Any, happened: Any, weight: Any, status: Any, near: Any, rows: int
+) -> None:
+    """Add a tile's good rows to the last three of what was found."""
+    like, lost, counted = 0, 0.0, 0.0
+    for r in range(rows):
+        like += 1 if status[r] == 0 and near[0] <= log_z[r] <= near[1] else 0
+    for r in range(len(weight)):
+        u = weight[r] if status[r] == 0 else 0.0
+        lost += u * happened[r] if u > 0 else 0.0
+        counted += u
+    found[3] += like
+    found[4] -= lost
+    found[5] += counted
+
+
+@part
+def keep_some(out: Any, numbers: Any) -> None:
+    """Copy as many numbers as there is room for.
+
+    A loop: numba compiles assignments to slices with all that might be said of their shapes.
+    """
+    for r in range(len(out)):
+        out[r] = numbers[r]
+
+
 @jit
 def survey_narrow(
     first: int,
     last: int,
+    checksum: bool,
     base: int,
     step: int,
     K: int,
-    classes: Any,
-    soft: Any,
+    outcomes: Any,
+    near: Any,
+    wanted: bool,
     log_z: Any,
     at_outcome: Any,
     status: Any,
-    checksum: bool,
+    place: int,
     like: Any,
-    extent: Any,
+    found: Any,
     sums: Any,
 ) -> None:
     """Do as :func:`~opinionpool.kernels.survey_rows.survey_rows`, of rows without gaps.
 
-    The status of tiles that are left to it is LEFT.
+    The status of groups of 16 rows that are left to it is LEFT; their words are in the checksum.
     """
-    words_of_cell, many, wanted = like.itemsize // 4, rows_of_tile(K), log_z.size > 0
+    words_of_row, many = K * like.itemsize // 4, rows_of_tile(K, like.itemsize)
+    narrow = like.itemsize == 4 and wanted
+    picking = narrow and outcomes[0].size > 0 and K <= MOST_PICKED
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
-        (scratch(many, log_z), scratch(many, log_z)),
+        (scratch_rows(3 if wanted else 0, many, found), scratch(many if picking else 0, like)),
     )
     columns, copies = borrowed(owners[0][0]), borrowed(owners[0][1])
-    mass, tops = borrowed(owners[1][0]), borrowed(owners[1][1])
-    classes, soft, status, like = (
-        borrowed(classes),
-        borrowed(soft),
+    of_rows, picked = borrowed(owners[1][0]), borrowed(owners[1][1])
+    classes, soft, weight = borrowed(outcomes[0]), borrowed(outcomes[1]), borrowed(outcomes[2])
+    status, like, log_z, at_outcome = (
         borrowed(status),
         borrowed(like),
+        borrowed(log_z),
+        borrowed(at_outcome),
     )
-    log_z, at_outcome = borrowed(log_z), borrowed(at_outcome)
-    extent, sums = borrowed(extent), borrowed(sums)
-    # Of all rows so far, lane by lane.
-    high = spread(like, like.dtype.type(-np.inf))
-    low, widest = spread(like, like.dtype.type(np.inf)), spread(log_z, 0.0)
+    found, sums = borrowed(found), borrowed(sums)
+    shift, hopeful = 0.0, narrow
     for begin in range(first, last, many):
         rows = min(many, last - begin)
         at = base + np.uint64(begin * step)
         if begin + rows == last:
             repeated(copies, at, rows, K, like)
             at = start_of(copies)
-        fault = False
-        for r in range(0, rows, LANES):
-            turn(like, start_of(columns), at + np.uint64(r * K * like.itemsize), K)
-            top, bottom, check = extremes_of_rows(columns, K)
-            if total_of(check) != 0:
-                fault = True
-                break
-            high, low = larger_of(high, top), smaller_of(low, bottom)
-            far = wide(top) - wide(bottom)
-            widest = larger_of(widest, far)
-            # Not spread over the tile: the next one is asked for a group of rows at a time.
-            fetch(at + np.uint64((many + r) * step), LANES * K * like.itemsize)
-            if not wanted:
-                continue
-            if like.itemsize == 4 and highest_of(far) < NEAR32:
-                store(mass, r, near_masses(columns, K, top))
-            else:
-                store(mass, r, masses(columns, K, top))
-            store(tops, r, wide(top))
-        if fault:
-            status[begin : begin + rows] = LEFT
-            continue
+        later = at + np.uint64(many * step)
+        # Slices: what counts from 0 cannot be an index from the end, which would be looked for.
+        states, y = status[begin : begin + rows], classes[begin : begin + rows]
+        q, u = soft[begin : begin + rows], weight[begin : begin + rows]
+        states[:] = 0
+        high, low, widest, sound = -np.inf, np.inf, 0.0, False
+        if hopeful:
+            numbered(picked, y, rows if picking else 0)
+            high, low, widest, sound = near_tile(at, rows, K, shift, of_rows, picked, later, like)
+        known = picking and sound
+        if not sound:
+            high, low, widest, sound = careful_tile(
+                at, rows, K, of_rows, columns, states, later, like
+            )
         if checksum:
-            word_sums(sums, at, rows * K * words_of_cell, begin * K * words_of_cell)
-        status[begin : begin + rows] = 0
+            sums[0] += checksum_of(at, rows * words_of_row, place + begin * words_of_row)
+        # As the tile before was: what needs care is not tried in vain.
+        hopeful = narrow and sound and is_near(high, low, shift)
+        if low <= high:
+            found[0], found[1] = min(found[0], low), max(found[1], high)
+            found[2] = max(found[2], widest)
+            shift = shift_of(high, low)
         if not wanted:
             continue
-        # Slices: what counts from 0 cannot be an index from the end, which would be looked for.
-        here, to = log_z[begin : begin + rows], at_outcome[begin : begin + rows]
+        mass, tops, happened = of_rows[0], of_rows[1], of_rows[2]
         for r in range(rows):
-            here[r] = tops[r] + logarithm(mass[r])
-        x = view(at, like, rows * K)
-        if soft.size:
-            for r in range(rows):
-                to[r] = at_soft(x[r * K : (r + 1) * K], soft[begin + r], K, here[r])
-        elif at_outcome.size:
-            happened = classes[begin : begin + rows]
-            for r in range(rows):
-                y = happened[r]
-                to[r] = x[r * K + y] - here[r] if y >= 0 else 0.0
-    extent[0] = min(extent[0], np.float64(lowest_of(low)))
-    extent[1] = max(extent[1], np.float64(highest_of(high)))
-    extent[2] = max(extent[2], np.float64(highest_of(widest)))
+            tops[r] += logarithm(mass[r])
+        if known:
+            log_probabilities(happened, picked, tops, y, rows)
+        elif y.size or q.size:
+            look_up(happened, tops, view(at, like, rows * K), y, q, rows, K)
+        count_rows(found, tops, happened, u, states, near, rows)
+        keep_some(log_z[begin : begin + rows], tops)
+        keep_some(at_outcome[begin : begin + rows], happened)
     keep(owners)

@@ -125,15 +125,18 @@ def _at_outcome(
 
 
 def checksum(cells: NDArray[Any], first_row: int) -> int:
-    """Return ``Σ word · (2 place + 1)`` modulo 2**64 of a contiguous block's 32-bit words."""
+    """Return the checksum of a contiguous block, as :func:`~opinionpool.kernels.survey.survey`."""
     words = cells.reshape(-1).view(np.dtype(np.uint32))
     if cells.dtype == np.float64 and not _LITTLE:
         words = words.reshape(-1, 2)[:, ::-1].reshape(-1)
-    place = np.arange(words.size, dtype=np.uint64)
-    wide = words.astype(np.uint64)
-    weighted = int((wide * (2 * place + np.uint64(1))).sum(dtype=np.uint64))
     start = first_row * words.size // max(1, len(cells))
-    return weighted + 2 * start * int(wide.sum())
+    odd = start % 2  # the block begins with the upper half of a word
+    halves = np.zeros(2 * ((odd + words.size + 1) // 2), np.uint64)
+    halves[odd : odd + words.size] = words
+    lower, upper = halves[::2], halves[1::2]
+    folded = lower + upper * np.uint64(2**32 + 1)
+    place = np.arange(start // 2, start // 2 + len(folded), dtype=np.uint64)
+    return int((folded * (2 * place + np.uint64(1))).sum(dtype=np.uint64))
 
 
 _LITTLE = bool(np.array([1], np.uint16).view(np.uint8)[0])

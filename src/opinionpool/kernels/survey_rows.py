@@ -7,31 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from .checksum import checksum_of
 from .jit import inlined, jit, part
-from .lanes import LANES, borrowed, keep, load, load_first, places, spread, start_of, wide, words
+from .lanes import LANES, borrowed, keep, load, load_first, start_of
+from .near_sums import LN2, fetch_four, is_near, near_sum, shift_of
 from .passes import exponential_sum
-from .powers import near_exponential32
+from .powers import logarithm
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
-from .tiles import TILE
 from .vector import prefetch, view
 
-#: How far cells may be below a maximum for their exponentials to be normal float32 numbers
-#: (ln 2**-126 is −87.3): where that is known nothing need be compared.
-NEAR32 = 87.0
+#: Bytes of a row that are gone over as often as need be before the next ones are: they then come
+#: from the first-level cache.
+SPAN_BYTES = 1 << 14
 #: Bytes between what is computed and what is fetched meanwhile: four rows of 1,000 float32 take
 #: 0.9 of the time that one row takes, and no longer than sixteen.
 AHEAD = 1 << 14
-
-
-@inlined
-def fetch_four(line: Any) -> None:
-    """Ask for four lines of memory."""
-    prefetch(line)
-    prefetch(line + np.uint64(64))
-    prefetch(line + np.uint64(128))
-    prefetch(line + np.uint64(192))
 
 
 @inlined
@@ -67,30 +59,6 @@ def extremes_of(address: Any, n: int, ahead: int, like: Any) -> tuple[float, flo
 def extremes(x: Any, n: int) -> tuple[float, float, float]:
     """Return the largest and smallest of some cells; see :func:`extremes_of`."""
     return extremes_of(start_of(x), n, 0, x)
-
-
-@inlined
-def word_sums(sums: Any, address: Any, n: int, start: int) -> None:
-    """Add ``Σ word`` and ``Σ word · (2 place + 1)``, places counted from ``start``, mod 2**64.
-
-    Nothing is multiplied but at the end: after J vectors the running sums S of a lane add up to
-    ``T = Σ_j (J − j) word_j``.
-    """
-    running = words(address, 0, 0)
-    added, vectors = running, 0
-    for k in range(0, n - LANES + 1, LANES):
-        running = running + words(address, k, LANES)
-        added = added + running
-        vectors += 1
-    if n % LANES:
-        running = running + words(address, n - n % LANES, n % LANES)
-        added = added + running
-        vectors += 1
-    plain = total_of(running)
-    of_lanes = total_of(running * (places() * np.uint64(2) + np.uint64(1)))
-    before = np.uint64(vectors) * plain - total_of(added)  # Σ_j j word_j
-    sums[0] += plain
-    sums[1] += of_lanes + np.uint64(2 * LANES) * before + np.uint64(2 * start) * plain
 
 
 @part
@@ -137,38 +105,6 @@ def fetch(at: Any, size: int) -> None:
         prefetch(at + np.uint64(byte))
 
 
-@inlined
-def near_exponentials32(address: Any, k: int, top: Any, like: Any) -> Any:
-    """Return ``exp(x − top)`` of 16 float32 cells, all of them in :data:`NEAR32` of ``top``."""
-    return near_exponential32(load(like, address, k) - top)
-
-
-@inlined
-def near_sum_ahead(address: Any, top: Any, n: int, ahead: int, like: Any) -> float:
-    """Return ``Σ_k exp(x_k − top)`` of float32 cells, all of them in :data:`NEAR32` of ``top``.
-
-    Each is good to 1e-7; four at a time are added in float32. Meanwhile what comes ``ahead``
-    bytes later is fetched.
-    """
-    total, four = wide(spread(like, like.dtype.type(0))), 4 * LANES
-    later = address + np.uint64(ahead)
-    for k in range(0, n - four + 1, four):
-        a = near_exponentials32(address, k, top, like)
-        b = near_exponentials32(address, k + LANES, top, like)
-        c = near_exponentials32(address, k + 2 * LANES, top, like)
-        d = near_exponentials32(address, k + 3 * LANES, top, like)
-        total = total + wide((a + b) + (c + d))
-        fetch_four(later + np.uint64(4 * k))
-    for k in range(n - n % four, n - n % LANES, LANES):
-        total = total + wide(near_exponentials32(address, k, top, like))
-    if n % LANES:
-        k, many = n - n % LANES, n % LANES
-        rest = near_exponential32(load_first(like, address, k, many) - top)
-        total = total + wide(keep_first(rest, many, like.dtype.type(0)))
-    mass: float = total_of(total)
-    return mass
-
-
 @part
 def at_soft(x: Any, q: Any, n: int, log_z: float) -> float:
     """Return ``Σ_k q_k x_k − log_z Σ_k q_k`` with 0·(−inf) = 0; 0 where q is."""
@@ -179,76 +115,117 @@ def at_soft(x: Any, q: Any, n: int, log_z: float) -> float:
     return total - log_z * mass if mass > 0 else 0.0
 
 
+@part
+def with_care(
+    address: Any, n: int, wanted: bool, ahead: int, clean: Any, like: Any
+) -> tuple[tuple[int, int, int], tuple[float, float], tuple[float, float]]:
+    """Look at cells that may be anything.
+
+    Returns how many are NaN, +inf and −inf; the largest, and the smallest but for −inf; and a
+    reference r with ``Σ_k exp(x_k − r)``, 0 unless it is ``wanted`` and there is one.
+    """
+    # Where nothing is exponentiated meanwhile, what comes later is fetched here.
+    top, bottom, check = extremes_of(address, n, 0 if wanted else ahead, like)
+    high, low = float(top), float(bottom)
+    cells, counts = view(address, like, n), (0, 0, 0)
+    if check != 0:
+        counts = special(cells, n)
+        low = lowest(cells, n, high, clean)
+    nan, above, below = counts
+    if nan + above > 0 or below == n or not wanted:
+        return counts, (high, low), (-np.inf, 0.0)
+    shift = shift_of(high, low)
+    if like.itemsize == 4 and below == 0 and is_near(high, low, shift):
+        _, _, mass = near_sum(address, n, shift, ahead, like)
+        return counts, (high, low), (shift * LN2, mass)
+    return counts, (high, low), (high, exponential_sum(cells, high, n, like.itemsize == 4))
+
+
+@inlined
+def count_row(found: Any, log_z: float, happened: float, u: float, near: Any) -> None:
+    """Add a good row to the last three of what was found; see :func:`survey_rows`."""
+    found[3] += 1.0 if near[0] <= log_z <= near[1] else 0.0
+    found[4] -= u * happened if u > 0 else 0.0
+    found[5] += u
+
+
 @jit
 def survey_rows(
     first: int,
     last: int,
+    checksum: bool,
     base: int,
     step: int,
     K: int,
-    classes: Any,
-    soft: Any,
+    outcomes: Any,
+    near: Any,
+    wanted: bool,
     log_z: Any,
     at_outcome: Any,
     status: Any,
-    checksum: bool,
+    place: int,
     like: Any,
-    extent: Any,
+    found: Any,
     sums: Any,
 ) -> None:
-    """Survey rows: fill arrays, widen ``extent`` (low, high, spread), add to ``sums``.
+    """Survey rows: fill arrays unless they are empty, and add to ``found`` and ``sums``.
 
-    Where ``log_z`` is empty nothing is exponentiated.
-    ``sums`` are those of :func:`word_sums`, places from the row ``0``, and the −inf of good rows.
+    Parameters
+    ----------
+    checksum
+        Whether one is wanted.
+    outcomes
+        Classes, probabilities of classes, and row weights, each perhaps empty.
+    near
+        Smallest and largest ``log_z`` that are counted.
+    wanted
+        Whether anything is to be exponentiated.
+    place
+        Of the first row's first word of 32 bits in the whole array.
+    found
+        Smallest and largest cell, largest distance in a row, rows ``near``, loss, weight.
+    sums
+        The checksum, and the −inf cells of good rows.
     """
-    narrow, words_of_cell, wanted = like.itemsize == 4, like.itemsize // 4, log_z.size > 0
-    owner = scratch(min(K, TILE), like)
+    narrow, words_of_cell = like.itemsize == 4, like.itemsize // 4
+    span = SPAN_BYTES // like.itemsize
+    owner = scratch(min(K, span), like)
     ahead, clean, like, status = (
         reach_of(K, step, like),
         borrowed(owner),
         borrowed(like),
         borrowed(status),
     )
-    classes, soft, log_z, at_outcome = (
-        borrowed(classes),
-        borrowed(soft),
-        borrowed(log_z),
-        borrowed(at_outcome),
-    )
-    extent, sums = borrowed(extent), borrowed(sums)
+    classes, soft, weight = borrowed(outcomes[0]), borrowed(outcomes[1]), borrowed(outcomes[2])
+    log_z, at_outcome = borrowed(log_z), borrowed(at_outcome)
+    found, sums = borrowed(found), borrowed(sums)
+    shift, hopeful = 0.0, narrow and wanted
     for n in range(first, last):
         at = base + np.uint64(n * step)
-        x = view(at, like, K)
         nan = above = below = 0
         high, low, top, mass = -np.inf, np.inf, -np.inf, 0.0
-        for start in range(0, K, TILE):
-            size = min(TILE, K - start)
-            cells = x[start : start + size]
-            begin = at + np.uint64(start * like.itemsize)
-            # Where nothing is exponentiated meanwhile, what comes later is fetched here.
-            tile_top, tile_bottom, check = extremes_of(begin, size, 0 if wanted else ahead, like)
-            tile_top, tile_bottom = np.float64(tile_top), np.float64(tile_bottom)
-            if check != 0:
-                counts = special(cells, size)
+        for start in range(0, K, span):
+            size, begin = min(span, K - start), at + np.uint64(start * like.itemsize)
+            tile_high, tile_low, own = -np.inf, np.inf, np.nan
+            if hopeful:
+                x_high, x_low, own = near_sum(begin, size, shift, ahead, like)
+                tile_high, tile_low = np.float64(x_high), np.float64(x_low)
+            reference = shift * LN2
+            if math.isnan(own) or not is_near(tile_high, tile_low, shift):
+                counts, extent, summed = with_care(begin, size, wanted, ahead, clean, like)
                 nan, above, below = nan + counts[0], above + counts[1], below + counts[2]
-                tile_bottom = lowest(cells, size, tile_top, clean)
+                tile_high, tile_low = extent
+                reference, own = summed
             if checksum:
-                place = (n * K + start) * words_of_cell
-                word_sums(sums, begin, size * words_of_cell, place)
-            high, low = max(high, tile_top), min(low, tile_bottom)
-            if nan + above > 0 or tile_top == -np.inf or not wanted:
-                continue
-            # Until the row's maximum is known, each tile is relative to its own.
-            if narrow and below == 0 and tile_top - tile_bottom < NEAR32:
-                own = near_sum_ahead(begin, cells.dtype.type(tile_top), size, ahead, like)
-            else:
-                own = exponential_sum(cells, tile_top, size, narrow)
+                words = size * words_of_cell
+                sums[0] += checksum_of(begin, words, place + (n * K + start) * words_of_cell)
+            high, low = max(high, tile_high), min(low, tile_low)
             if mass == 0:
-                top, mass = tile_top, own
-            elif tile_top > top:
-                top, mass = tile_top, mass * math.exp(top - tile_top) + own
-            else:
-                mass += own * math.exp(tile_top - top)
+                top, mass = reference, own
+            elif reference > top:
+                top, mass = reference, mass * math.exp(top - reference) + own
+            elif own > 0:
+                mass += own * math.exp(reference - top)
         state = 0
         if nan > 0:
             state = MISSING if nan == K else PARTLY_NAN
@@ -257,29 +234,23 @@ def survey_rows(
         elif below == K:
             state = IMPOSSIBLE
         status[n] = state
-        if wanted:
-            log_z[n] = top + math.log(mass) if state == 0 else np.nan
+        row_z = top + logarithm(mass) if wanted and state == 0 else np.nan
         if state == 0:
-            sums[2] += np.uint64(below)
-            extent[0], extent[1] = min(extent[0], low), max(extent[1], high)
-            extent[2] = max(extent[2], high - low)
+            sums[1] += np.uint64(below)
+            found[0], found[1] = min(found[0], low), max(found[1], high)
+            found[2] = max(found[2], high - low)
+            # As the row before was: whoever has constants of his own in each is not tried in vain.
+            hopeful = narrow and wanted and below == 0 and is_near(high, low, shift)
+            shift = shift_of(high, low)
+        happened = 0.0
         if soft.size:
-            at_outcome[n] = at_soft(x, soft[n], K, log_z[n])
-        elif at_outcome.size:
-            at_outcome[n] = x[classes[n]] - log_z[n] if classes[n] >= 0 else 0.0
+            happened = at_soft(view(at, like, K), soft[n], K, row_z)
+        elif classes.size and classes[n] >= 0:
+            happened = view(at, like, K)[classes[n]] - row_z
+        if wanted and state == 0:
+            count_row(found, row_z, happened, weight[n] if weight.size else 0.0, near)
+        if log_z.size:
+            log_z[n] = row_z
+        if at_outcome.size:
+            at_outcome[n] = happened
     keep(owner)
-
-
-@jit
-def tally(
-    log_z: Any, at_outcome: Any, status: Any, weight: Any, low: float, high: float
-) -> tuple[int, float, float]:
-    """Return the numbers of :class:`~opinionpool.kernels.survey_plain.Tally`."""
-    like, lost, counted = 0, 0.0, 0.0
-    for n in range(len(status)):
-        like += 1 if status[n] == 0 and low <= log_z[n] <= high else 0
-    for n in range(len(weight)):
-        u = weight[n] if status[n] == 0 else 0.0
-        lost -= u * at_outcome[n] if u > 0 else 0.0
-        counted += u
-    return like, lost, counted

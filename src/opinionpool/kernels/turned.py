@@ -83,6 +83,26 @@ def _rows_at(context: Any, builder: Any, like: Any, address: Any, row: Any, j: i
     return places
 
 
+def _columns_at(context: Any, builder: Any, like: Any, address: Any, row: Any) -> list[Any]:
+    """Load four classes of 16 rows as columns."""
+    size, rows = like.dtype.bitwidth // 8, []
+    for j in range(CLASSES):
+        places = _rows_at(context, builder, like, address, row, j)
+        rows.append(_joined(builder, [builder.load(place, align=size) for place in places]))
+    return _transposed(builder, rows)
+
+
+@intrinsic
+def four_turned(typingctx: Any, like: Any, at: Any, row: Any) -> Any:
+    """Return four classes of 16 rows, ``row`` cells each, as columns."""
+    kind = types.UniTuple(Lanes(like.dtype), CLASSES)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.make_tuple(builder, kind, _columns_at(context, builder, like, *args[1:]))
+
+    return kind(like, types.uint64, types.int64), codegen
+
+
 @intrinsic
 def _turn_four(typingctx: Any, like: Any, to: Any, at: Any, row: Any) -> Any:
     """Set four columns of 16 cells, one after another, to four classes of 16 rows."""
@@ -90,12 +110,8 @@ def _turn_four(typingctx: Any, like: Any, to: Any, at: Any, row: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         _, to, at, row = args
-        rows = []
-        for j in range(CLASSES):
-            places = _rows_at(context, builder, like, at, row, j)
-            rows.append(_joined(builder, [builder.load(place, align=size) for place in places]))
         start = builder.inttoptr(to, vector_of(like.dtype).as_pointer())
-        for k, column in enumerate(_transposed(builder, rows)):
+        for k, column in enumerate(_columns_at(context, builder, like, at, row)):
             builder.store(column, builder.gep(start, [ir.IntType(64)(k)]), align=size)
         return context.get_dummy_value()
 

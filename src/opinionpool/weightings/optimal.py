@@ -93,9 +93,12 @@ def _same(evidence: Evidence, a: int, b: int) -> bool:
     c = evidence.confidence
     if c is not None and not np.array_equal(c[a], c[b], equal_nan=True):
         return False
-    sums = getattr(evidence.parameters, "checksums", None)
     if isinstance(evidence.parameters, Lazy):
-        return sums is not None and bool(sums[a] == sums[b])
+        # Checksums of 2**21 cells are those of the same cells twice as large, spreads are not.
+        sums = getattr(evidence.parameters, "checksums", None)
+        spread = getattr(evidence.parameters, "spread", None)
+        same = sums is not None and bool(sums[a] == sums[b])
+        return same and (spread is None or bool(spread[a] == spread[b]))
     if evidence.present is None:
         return np.array_equal(evidence.parameters[a], evidence.parameters[b])
     here = evidence.present[a]
