@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .lanes import borrowed, keep, size_of
+from .lanes import borrowed, keep
+from .places import leave_out, locate, set_out
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, INVALID, UNANSWERED
 from .sweeps import emitted, exponentiated, pooled
 from .tiles import (
     TILE,
     answering,
-    distances,
     groups_of,
-    locate,
     padded,
     repaired,
     spread_out,
@@ -50,18 +49,18 @@ def apply_rows(
             scratch(K if tiles > 1 else 1, like),
             scratch_rows(m4 + 1, wide, like),
         ),
-        (table(2, m4, base), scratch(m4, step)),
+        (table(4, 3 * m4, base),),
     )
     z, e, of_models = borrowed(owners[0][0]), borrowed(owners[0][1]), borrowed(owners[0][2])
     of_tiles, zeros, row = borrowed(owners[0][3]), borrowed(owners[1][0]), borrowed(owners[1][1])
-    clean, addresses, ahead = borrowed(owners[1][2]), borrowed(owners[2][0]), borrowed(owners[2][1])
-    at, to, tops, sums = addresses[0], addresses[1], of_tiles[0], of_tiles[1]
+    clean, places = borrowed(owners[1][2]), borrowed(owners[2][0])
+    at, to, tops, sums = places[0][:m4], places[0][m4 : 2 * m4], of_tiles[0], of_tiles[1]
     row_v, share, rest = of_models[0], of_models[1], of_models[2]
     base, step, present, like = borrowed(base), borrowed(step), borrowed(present), borrowed(like)
     out, status = borrowed(out), borrowed(status)
     for a in range(m):
         row_v[a] = v[a]
-    distances(ahead, step, wide, K, like)
+    set_out(places, base, step, zeros, wide, K, False, like)
     nothing = -np.inf if log else 0.0
     for n in range(first, last):
         status[n] = 0
@@ -74,9 +73,9 @@ def apply_rows(
         for t in range(tiles):
             low = t * wide
             size = min(wide, K - low)
-            locate(at, base, step, present, n, low * size_of(like), zeros)
-            for a in range(m4):
-                to[a] = at[a] + np.uint64(ahead[a])
+            locate(places, n, t)
+            if present.size:
+                leave_out(at, present, n, zeros)
             tops[t] = pooled(z, at, to, row_v, groups, size, like)
             into, lines = e if log else z, spread_out(to, groups)
             sums[t], check = exponentiated(into, z, tops[t], size, lines, like)

@@ -91,3 +91,30 @@ def add_row(total: Any, i: int, j: int, s0: float, s1: float, s2: float, s3: flo
     total[i, j + 1] += s1
     total[i, j + 2] += s2
     total[i, j + 3] += s3
+
+
+@part
+def lessened(columns: Any, first: int, last: int, by: float) -> None:
+    """Multiply some columns by a number."""
+    for a in range(len(columns)):
+        for t in range(first, last):
+            columns[a, t] *= by
+
+
+@part
+def add_grams(
+    curvature: Any, gram_of: Any, minus: Any, plus: Any, columns: int, single: bool
+) -> None:
+    """Add what tiles' means are apart, and take off what is left because they were rounded."""
+    gram_of[:] = 0.0
+    gram(gram_of, minus, columns)
+    for a in range(len(gram_of)):
+        for b in range(a + 1):
+            curvature[a, b] -= gram_of[a, b]
+    if single:
+        return
+    gram_of[:] = 0.0
+    gram(gram_of, plus, columns)
+    for a in range(len(gram_of)):
+        for b in range(a + 1):
+            curvature[a, b] += gram_of[a, b]

@@ -2,26 +2,31 @@
 
 Design
 ------
-*One pass over memory.* A row is read in tiles of at most ``TILE`` classes; everything that a
-tile contributes (pooled logits, exponentials, means, centred products) is computed while its M
-pieces are in the first two levels of cache. Nothing of size N × K is written but the result.
+*One pass over memory.* A row is read in tiles; everything that a tile contributes (pooled logits,
+exponentials, means, centred products) is computed while its M pieces, and those of the next, are in
+the first two levels of cache. Nothing of size N × K is written but the result.
 
 *Raw logits.* The pooled logits of a tile are float64 sums of the cells as they are; a constant
 per row and model moves top, means and outcome alike and cancels in float64 (1e4 costs 1e-12).
 
-*Curvature.* Weighted products of cells less their mean under the row's pool (``moments``): the mean
-is rounded to the cells' dtype first, and what that leaves is taken off exactly. E[ℓℓ'] − E[ℓ]E[ℓ']
-would lose every digit where offsets are large. A row of several tiles is centred tile by tile;
-tiles are merged by the parallel update of a weighted covariance (Chan, Golub and LeVeque 1979).
+*Exponentials* and the sums that they weigh are in the dtype of the cells (``means``), of cells less
+that of the row's favourite class so far. Where cells are float32 a row's loss is good to 2e-7 and a
+mean loss to 1e-8: the largest exponential is counted apart, exactly, since a lane that holds it
+would lose what is small beside it, every time.
 
-*Accumulators.* Everything is float64 but centred cells and sums of some hundred products of them,
-which are in the dtype of the cells.
+*Curvature.* Weighted products of cells less their mean under the pool of the tile (``moments``):
+the mean is rounded to the cells' dtype first, and what that leaves is taken off exactly.
+E[ℓℓ'] − E[ℓ]E[ℓ'] would lose every digit where offsets are large. Of a row of several tiles the
+products are merged lane by lane, and what the tiles' means are apart is added: the parallel update
+of a weighted covariance (Chan, Golub and LeVeque 1979), a column for each tile.
+
+*Accumulators.* Everything else is float64.
 
 *Memory* of a row is fetched while the row before is computed on (``sweeps``).
 
 *Vetoes and faults.* A pooled logit that is not finite sends its tile through
 :func:`repaired`: −inf is a veto (the class gets no mass, the cell counts 0), anything else is a
-fault. Tiles of finite cells pay one multiplication per pooled logit for this.
+fault. Tiles of finite cells pay one multiplication per exponential for this.
 
 *Threads* take blocks of rows, whose sums are added in the order of the blocks: the same bits
 for every number of threads.
@@ -34,13 +39,14 @@ from typing import Any
 
 import numpy as np
 
-from .jit import jit, part
-from .lanes import LANES, borrowed, keep, size_of, start_of
+from .jit import jit
+from .lanes import LANES, borrowed, keep, start_of
 from .means import brief_exponentials, exponentials_and_sums, rescaled_mass
 from .moments import MOST_ADDED, add_products, collect, merge, sums_of
 from .passes import scaled
+from .places import leave_out, locate, set_out
 from .powers import logarithm
-from .products import dots, gram
+from .products import add_grams, dots, lessened
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
 from .sweeps import first_at, pooled
@@ -269,70 +275,3 @@ def sum_rows(
         add_grams(curvature, gram_of, minus, plus, columns, single)
     keep(owners)
     return value, rescaled
-
-
-@part
-def set_out(
-    places: Any, base: Any, step: Any, zeros: Any, wide: int, K: int, later: bool, like: Any
-) -> None:
-    """Note where cells of the first row are, what comes a tile later, and what pooling asks for.
-
-    Rows of ``places``: the addresses, then those in row 0, how far rows are apart, and tiles;
-    addresses of zeros for what fills M up. Pooling asks for less where products ask for some
-    ``later``, of every four models for the second.
-    """
-    m, m4 = len(base), len(places[0]) // 3
-    tile = np.uint64(wide * size_of(like))
-    for i in range(3 * m4):
-        a = i % m4
-        a -= 1 if later and i >= 2 * m4 and a % 4 == 1 else 0
-        if a >= m:
-            places[1, i] = start_of(zeros)
-            continue
-        ahead = step[a] if wide == K else tile
-        places[1, i] = base[a] + (ahead if i >= m4 else np.uint64(0))
-        places[2, i] = step[a]
-        places[3, i] = tile
-
-
-@part
-def locate(places: Any, n: int, t: int) -> None:
-    """Set the addresses to those of tile t of row n."""
-    row, tile = np.uint64(n), np.uint64(t)
-    for i in range(places.shape[1]):
-        places[0, i] = places[1, i] + row * places[2, i] + tile * places[3, i]
-
-
-@part
-def leave_out(at: Any, present: Any, n: int, zeros: Any) -> None:
-    """Point to zeros for models that did not answer row n."""
-    for a in range(len(present)):
-        if present[a, n] == 0:
-            at[a] = start_of(zeros)
-
-
-@part
-def lessened(columns: Any, first: int, last: int, by: float) -> None:
-    """Multiply some columns by a number."""
-    for a in range(len(columns)):
-        for t in range(first, last):
-            columns[a, t] *= by
-
-
-@part
-def add_grams(
-    curvature: Any, gram_of: Any, minus: Any, plus: Any, columns: int, single: bool
-) -> None:
-    """Add what tiles' means are apart, and take off what is left because they were rounded."""
-    gram_of[:] = 0.0
-    gram(gram_of, minus, columns)
-    for a in range(len(gram_of)):
-        for b in range(a + 1):
-            curvature[a, b] -= gram_of[a, b]
-    if single:
-        return
-    gram_of[:] = 0.0
-    gram(gram_of, plus, columns)
-    for a in range(len(gram_of)):
-        for b in range(a + 1):
-            curvature[a, b] += gram_of[a, b]

@@ -1,4 +1,4 @@
-"""Tiles of a row: where their cells are, which models answered, and what to do about −inf."""
+"""Tiles of a row: how large they are, which models answered, and what to do about −inf."""
 
 from __future__ import annotations
 
@@ -39,15 +39,6 @@ def padded(m: int) -> int:
 
 
 @part
-def locate(at: Any, base: Any, step: Any, present: Any, n: int, offset: int, zeros: Any) -> None:
-    """Set the addresses of the models' cells in a row, of zeros for a model that is absent."""
-    for a in range(len(at)):
-        at[a] = start_of(zeros)
-        if a < len(base) and (present.size == 0 or present[a, n] > 0):
-            at[a] = base[a] + np.uint64(n * step[a] + offset)
-
-
-@part
 def locate_rows(at: Any, base: Any, step: Any, n: int, zeros: Any) -> None:
     """Set the addresses of every model's row n, and of zeros for what fills M up.
 
@@ -55,13 +46,6 @@ def locate_rows(at: Any, base: Any, step: Any, n: int, zeros: Any) -> None:
     """
     for a in range(len(at)):
         at[a] = base[a] + np.uint64(n * step[a]) if a < len(base) else start_of(zeros)
-
-
-@part
-def distances(ahead: Any, step: Any, wide: int, K: int, like: Any) -> None:
-    """Set how many bytes after a tile its model's next one begins."""
-    for a in range(len(step)):
-        ahead[a] = step[a] if wide == K else wide * size_of(like)
 
 
 @part
