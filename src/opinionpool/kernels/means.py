@@ -228,8 +228,9 @@ def fetch_two(first: Any, second: Any, k: int, like: Any) -> None:
 @part
 def rescaled_mass(z: Any, top: float, by: float, n: int, like: Any) -> float:
     """Return ``Σ_k exp(by (z_k − top))``; −inf behind n."""
-    total, start, factor = spread(like, like.dtype.type(0)), start_of(z), like.dtype.type(by)
+    total, start = spread(like, like.dtype.type(0)), start_of(z)
     for k in range(0, n, LANES):
-        total = total + brief(rounded(like, load(z, start, k) - top) * factor, like)
+        # Multiplied in float64: a float32 of ``by`` would be another temperature, by up to 6e-8.
+        total = total + brief(rounded(like, (load(z, start, k) - top) * by), like)
     mass: float = total_of(wide(total))
     return mass

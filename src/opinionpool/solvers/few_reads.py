@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from ..errors import Status
 from .evaluation import Evaluation, Problem, Solution
 from .feasible import FeasibleSet
-from .newton import MAX_EVALUATIONS, TOLERANCE, certified_gap, conclude, minimise, noise
+from .newton import (
+    MAX_EVALUATIONS,
+    TOLERANCE,
+    certified_gap,
+    conclude,
+    minimise,
+    noise,
+)
 from .quadratic import newton_step
 from .self_concordance import Landmark
 

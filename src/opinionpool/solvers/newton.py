@@ -28,6 +28,9 @@ _STATIONARY = 1e-5
 #: Improvement, nats per row, that ten evaluations of such a problem have to bring to go on.
 _WORTHWHILE = 1e-8
 
+#: How much more rounding there is in a gap, of slopes, than in a value: logits differ by tens.
+_OF_SLOPES = 10
+
 
 def minimise(
     problem: Problem,
@@ -95,7 +98,7 @@ def conclude(
     tolerance: float = TOLERANCE,
 ) -> Solution:
     """Say what is known about the last point."""
-    gap = certified_gap(now, v, feasible)
+    gap, tolerance = certified_gap(now, v, feasible), attainable(tolerance, now)
     if not problem.convex:
         settled = _slope(v, now, feasible) <= _STATIONARY
         status = Status.STATIONARY if settled else Status.NOT_CONVERGED
@@ -113,6 +116,11 @@ def _slope(v: Vector, now: Evaluation, feasible: FeasibleSet) -> float:
     It still measures how much moving weight between models could improve the value.
     """
     return replace(feasible, total=v.sum(), lower=0.0).gap(v, now.gradient)
+
+
+def attainable(tolerance: float, now: Evaluation) -> float:
+    """Return a tolerance, or what rounding coarser than float64's leaves of slopes."""
+    return tolerance if now.rounding <= ROUNDING else max(tolerance, _OF_SLOPES * noise(now))
 
 
 def noise(now: Evaluation) -> float:
