@@ -97,9 +97,9 @@ class Allowed:
 
     def __post_init__(self) -> None:
         narrow = np.dtype(self.dtype) == np.float32
-        # Loss and gradient are float64 whatever the cells, but for exponentials that are good to
-        # 1.2e-12 where the cells are float32; offsets of 1e4 cost 4 digits of 16.
-        object.__setattr__(self, "sums", 1e-10)
+        # Exponentials of float32 cells are float32, whose errors differ in sign from row to row;
+        # all else is float64, of which offsets of 1e4 cost 4 digits of 16.
+        object.__setattr__(self, "sums", ulps(np.float32, 1) if narrow else 1e-10)
         # Exponentials in the cells' dtype, whose errors differ in sign.
         object.__setattr__(self, "rescaled", ulps(np.float32, 1) if narrow else 1e-10)
         # Centred cells and short sums of their products are in the cells' dtype.
