@@ -277,6 +277,16 @@ def test_equal_data_have_an_equal_fingerprint(in_place_always):
     in_place_always()
     first = op.fit(models, y).fingerprint
     assert op.fit({n: z.copy() for n, z in models.items()}, y).fingerprint == first
+    assert op.fit(models, y.astype(np.int16)).fingerprint == first
+    assert op.fit(models, y, sample_weight=np.ones(N)).fingerprint == first
+    weight, other = np.ones(N), y.copy()
+    weight[17], other[17] = 1 + 1e-12, (y[17] + 1) % K
+    found = {
+        op.fit(models, y, sample_weight=np.full(N, 2.0)).fingerprint,
+        op.fit(models, y, sample_weight=weight).fingerprint,
+        op.fit(models, other).fingerprint,
+    }
+    assert len(found - {first}) == 3
     models["b"][17, 2] += 1e-12
     assert op.fit(models, y).fingerprint != first
 

@@ -75,7 +75,7 @@ class Lazy(ABC):
         """Return some rows, in their order."""
         return Taken(self, np.arange(self.shape[1])[rows])
 
-    def held(self) -> Array:
+    def held(self, threads: int = 1) -> Array:
         """Return the same in memory, for many passes over few rows."""
         return np.asarray(self)
 

@@ -3,7 +3,8 @@
 ``z``, ``e`` and the like hold groups of 16 rows, of each group K columns of 16 cells, filled up
 to a multiple of four columns (:mod:`~opinionpool.kernels.turned`); ``begin`` is where a group
 begins. Other arrays have a number for each row. ``to`` are the addresses of the models' next
-tiles, asked for meanwhile: see :mod:`~opinionpool.kernels.sweeps`.
+tiles, and ``lines`` those of some of the models, asked for meanwhile: see
+:mod:`~opinionpool.kernels.sweeps`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, part
-from .lanes import LANES, load, rounded, spread, start_of, store
-from .powers import exponential
+from .lanes import LANES, load, rounded, spread, start_of, store, wide
+from .powers import exponential, exponential32
 from .reductions import larger_of, total_of
 from .sweeps import shortened
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
@@ -27,12 +28,19 @@ def address_of(x: Any, k: int) -> Any:
     return start_of(x) + np.uint64(k * x.itemsize)
 
 
+@part
+def quartered(quarters: Any, to: Any) -> None:
+    """List the addresses of every fourth model, from the first on, from the second on, ..."""
+    for a in range(quarters.shape[1]):
+        for i in range(4):
+            quarters[i, a] = to[4 * a + i]
+
+
 @inlined
-def fetch_of_fours(to: Any, first: int, last: int, offset: int) -> None:
-    """Ask for a line of some of every four models: those from ``first`` on, before ``last``."""
-    for a in range(0, len(to), 4):
-        for b in range(a + first, a + last):
-            prefetch(to[b] + np.uint64(offset))
+def fetch_lines(lines: Any, offset: int) -> None:
+    """Ask for a line of each of some models."""
+    for j in range(len(lines)):
+        prefetch(lines[j] + np.uint64(offset))
 
 
 @part
@@ -56,14 +64,12 @@ def favourites(
     y: Any,
     rows: int,
     K: int,
-    to: Any,
-    ask: int,
+    lines: Any,
     like: Any,
 ) -> float:
     """Turn pooled logits into columns, find each row's maximum, and where; and its cell at y.
 
     Returns 0 if all of them are finite, else NaN. ``best`` and ``y`` are classes as float64.
-    Of every four models the second is asked for if ``ask`` is 1.
     """
     check = spread(z, 0.0)
     ys, width = start_of(y), LANES * filled_up(K)
@@ -80,7 +86,7 @@ def favourites(
             favourite = where_above(here, top, np.float64(k), favourite)
             top = larger_of(top, here)
             own = where_same(classes, np.float64(k), here, own)
-            fetch_of_fours(to, 1, 1 + ask, (r * K + LANES * k) * like.itemsize)
+            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
         store(tops, r, top)
         store(best, r, favourite)
         store(z_y, r, own)
@@ -88,14 +94,19 @@ def favourites(
     return found
 
 
+@inlined
+def short_exponential(t: Any, like: Any) -> Any:
+    """Return ``e**t`` for ``t <= 0`` in the precision of the cells, and as them."""
+    if like.itemsize == 4:
+        return exponential32(rounded(like, t))
+    return rounded(like, exponential(t, False))
+
+
 @part
 def exponentiate(
-    e: Any, mass: Any, tops: Any, rows: int, K: int, keep: bool, to: Any, first: int, like: Any
+    e: Any, mass: Any, tops: Any, rows: int, K: int, wanted: bool, lines: Any, like: Any
 ) -> None:
-    """Set the rows' sums of ``exp(z − top)``, and put these in place of z if they are to be kept.
-
-    Of every four models those from ``first`` on are asked for.
-    """
+    """Set the rows' sums of ``exp(z − top)``, and put these in place of z if they are wanted."""
     width = LANES * filled_up(K)
     for r in range(0, rows, LANES):
         begin = r // LANES * width
@@ -103,9 +114,26 @@ def exponentiate(
         for k in range(K):
             own = exponential(load(e, at, LANES * k) - top, like.itemsize == 4)
             total = total + own
-            if keep:
+            if wanted:
                 store(e, begin + LANES * k, own)
-            fetch_of_fours(to, first, 4, (r * K + LANES * k) * like.itemsize)
+            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
+        store(mass, r, total)
+
+
+@part
+def shortly_exponentiated(
+    e: Any, mass: Any, z: Any, tops: Any, rows: int, K: int, lines: Any, like: Any
+) -> None:
+    """Set ``exp(z − top)`` in the precision of the cells, and the rows' sums of that in float64."""
+    width = LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        at, top, total = address_of(z, begin), load(tops, start_of(tops), r), spread(z, 0.0)
+        for k in range(K):
+            own = short_exponential(load(z, at, LANES * k) - top, like)
+            total = total + wide(own)
+            store(e, begin + LANES * k, own)
+            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
         store(mass, r, total)
 
 
@@ -125,11 +153,20 @@ def rescaled_masses(mass: Any, z: Any, tops: Any, by: float, rows: int, K: int, 
 def outcomes(
     y: Any, weight: Any, classes: Any, soft: Any, u: Any, low: int, rows: int, full: int
 ) -> None:
-    """Copy a tile's row weights and classes, −1 where outcomes are soft; no weight behind."""
+    """Copy a tile's row weights and classes, −1 where outcomes are soft; no weight behind.
+
+    Those of the next tile are asked for. Through views that begin at the tile: numba allows for
+    negative indices, and LLVM then gathers row by row, which took 7 % of all.
+    """
+    own = view(address_of(classes, low), classes, rows)
+    of_rows = view(address_of(u, low), u, rows)
     for r in range(rows):
-        weight[r], y[r] = u[low + r], -1.0 if soft.size else np.float64(classes[low + r])
+        weight[r], y[r] = of_rows[r], -1.0 if soft.size else np.float64(own[r])
     for r in range(rows, full):
         weight[r], y[r] = 0.0, -1.0
+    for r in range(rows, 2 * rows, 8):
+        prefetch(address_of(classes, low + r))
+        prefetch(address_of(u, low + r))
 
 
 @part
@@ -144,39 +181,57 @@ def less_outcomes(
     rows: int,
     K: int,
 ) -> None:
-    """Take ``u y`` off ``u p``, and off ``u`` at each row's best class."""
+    """Take ``u y`` off ``u p``, and off ``u`` at each row's best class.
+
+    Places are unsigned: numba allows for negative ones, which took half as long again. What
+    happened in a row without weight may be anything.
+    """
     to_best[: rows * K] = 0.0
     for r in range(rows):
-        to_best[r * K + int(best[r])] += weight[r]
+        if weight[r] == 0:
+            continue
+        place = np.uint64(r * K)
+        to_best[place + np.uint64(best[r])] += weight[r]
         if soft.size:
             for k in range(K):
                 own = weight[r] * soft[low + r, k]
                 residual[r * K + k] -= own
                 to_best[r * K + k] -= own
         else:
-            residual[r * K + int(y[r])] -= weight[r]
-            to_best[r * K + int(y[r])] -= weight[r]
+            place += np.uint64(y[r])
+            residual[place] -= weight[r]
+            to_best[place] -= weight[r]
+
+
+@part
+def masses_of(
+    weighted: Any, e: Any, inverse: Any, weight: Any, rows: int, K: int, like: Any
+) -> None:
+    """Set ``u p``, float64: of every row they sum to u, whatever the precision of exponentials."""
+    width = LANES * filled_up(K)
+    for r in range(0, rows, LANES):
+        begin = r // LANES * width
+        at = address_of(e, begin)
+        by = load(inverse, start_of(inverse), r) * load(inverse, start_of(weight), r)
+        for k in range(0, LANES * K, LANES):
+            store(weighted, begin + k, wide(load(like, at, k)) * by)
 
 
 @part
 def probabilities(
-    e: Any, p: Any, root: Any, inverse: Any, weight: Any, rows: int, K: int, order: int, like: Any
+    p: Any, root: Any, inverse: Any, weight: Any, rows: int, K: int, like: Any
 ) -> None:
-    """Turn exponentials into ``u p``; with order 2 set p and √(u p) in the dtype of the cells."""
+    """Set p in place of exponentials, and √(u p), both in the dtype of the cells."""
     width = LANES * filled_up(K)
     for r in range(0, rows, LANES):
         begin = r // LANES * width
-        at, by, u = (
-            address_of(e, begin),
-            load(e, start_of(inverse), r),
-            load(e, start_of(weight), r),
-        )
+        at = address_of(p, begin)
+        by = rounded(like, load(inverse, start_of(inverse), r))
+        u = rounded(like, load(inverse, start_of(weight), r))
         for k in range(0, LANES * K, LANES):
-            own = load(e, at, k) * by
-            store(e, begin + k, own * u)
-            if order == 2:
-                store(p, begin + k, rounded(like, own))
-                store(root, begin + k, root_of(rounded(like, own * u)))
+            own = load(like, at, k) * by
+            store(p, begin + k, own)
+            store(root, begin + k, root_of(own * u))
 
 
 @inlined
@@ -205,18 +260,18 @@ def centred(
     too: it is what rounding did to a mean that was large beside the differences.
     """
     width, turned = LANES * filled_up(K), start_of(columns)
-    none = spread(like, like.dtype.type(0))
+    none, row_of_c = spread(like, like.dtype.type(0)), c.strides[0] // c.itemsize
     for r in range(0, rows, LANES):
         begin = r // LANES * width
         weights, roots = address_of(p, begin), address_of(root, begin)
         for a in range(len(at)):
             turn(like, turned, at[a] + np.uint64(r * K * like.itemsize), K)
-            if a % 4 == 1 or a % 4 == 3:
+            if a % 4 == 3:
                 for k in range(0, LANES * K, 64 // like.itemsize):
                     prefetch(to[a] + np.uint64((r * K + k) * like.itemsize))
             mean = mean_of(like, weights, turned, none, K)
             rest = mean_of(like, weights, turned, mean, K)
-            place = a * (c.strides[0] // c.itemsize) + r * K
+            place = a * row_of_c + r * K
             for k in range(0, LANES * K, LANES):
                 own = apart(apart(load(like, turned, k), mean), rest)
                 store(c, place + k, own * load(like, roots, k))

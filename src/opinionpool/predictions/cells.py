@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..families.lazy import Lazy, Rows, Taken, as_array
+from ..kernels.threads import in_threads
 from .kinds import log_probabilities, presence
 from .lazy import LazyValues, ahead
 from .table import Table
@@ -215,11 +216,16 @@ class Cells(Lazy):
             sources, (m, len(every[rows]), k), self.budget, none, spread=spread, reads=self._reads
         )
 
-    def held(self) -> Array:
+    def held(self, threads: int = 1) -> Array:
         """Return the same with the cells in memory, as they are."""
         if all(source.in_memory for source in self.sources):
             m, n, k = self.shape
-            sources = [s.read(_together(next(s.scan(n, n)))) for s in self.sources]
+
+            def one(a: int, _: int) -> Source:
+                return self.sources[a].read(_together(next(self.sources[a].scan(n, n))))
+
+            # NumPy copies without the GIL.
+            sources = in_threads(one, [(a, a + 1) for a in range(m)], threads)
             return as_array(Cells(sources, (m, n, k), None, 0 if self.zeros == 0 else None))
         return as_array(self.of(self.raw(), self.shape[1]))
 
@@ -272,8 +278,8 @@ class _Chosen(Taken):
 
     base: Cells
 
-    def held(self) -> Array:
+    def held(self, threads: int = 1) -> Array:
         """Return the same with the cells in memory, as they are; the files are read once."""
         if not self.ascending:
-            return super().held()
+            return super().held(threads)
         return as_array(self.base.of(self.chosen(self.base.raw()), len(self.rows)))

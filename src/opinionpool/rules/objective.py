@@ -107,7 +107,7 @@ class PooledLoss:
         apart = _prime(n // max(1, size))
         some = self.evidence.take(slice(int(np.random.default_rng(seed).integers(apart)), n, apart))
         lazy = cast(Lazy, some.parameters)
-        held = lazy.held() if self.convex else np.asarray(lazy)
+        held = lazy.held(some.threads) if self.convex else np.asarray(lazy)
         some = replace(some, parameters=held).answered()
         scale = self.penalty.scale * some.total_weight / self.n
         return PooledLoss(self.rule, some, scale, self.penalty.sizes)
