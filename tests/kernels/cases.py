@@ -126,9 +126,15 @@ def assert_same_sums(found: fused.Sums, expected: fused.Sums, dtype: Any) -> Non
     # Of rows that cost nothing only what was cancelled is left, 1e-16 of the offsets.
     assert difference(found.value, expected.value, least=1.0) <= allowed.sums
     assert difference(found.rescaled, expected.rescaled, least=1.0) <= allowed.rescaled
+    # What is wrong with float32 exponentials moves a mean by as much times cells' deviations.
+    least = 1.0
+    if dtype == np.float32 and expected.curvature is not None:
+        least = max(1.0, np.diagonal(expected.curvature).max())
     for name in ("gradient", "reach"):
         if getattr(found, name) is not None:
             a, b = getattr(found, name), getattr(expected, name)
-            assert difference(a, b, least=1.0) <= allowed.sums, name
+            assert difference(a, b, least=least) <= allowed.sums, name
     if found.curvature is not None:
-        assert difference(found.curvature, expected.curvature) <= allowed.curvature
+        # float32 exponentials below e**−87 are 0, whatever the square of what they multiply.
+        nothing = 1e-24 if dtype == np.float32 else 1e-30
+        assert difference(found.curvature, expected.curvature, nothing) <= allowed.curvature

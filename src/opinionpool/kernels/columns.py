@@ -266,7 +266,7 @@ def centred(
         weights, roots = address_of(p, begin), address_of(root, begin)
         for a in range(len(at)):
             turn(like, turned, at[a] + np.uint64(r * K * like.itemsize), K)
-            if a % 4 == 3:
+            if a % 4 == 1 or a % 4 == 3:
                 for k in range(0, LANES * K, 64 // like.itemsize):
                     prefetch(to[a] + np.uint64((r * K + k) * like.itemsize))
             mean = mean_of(like, weights, turned, none, K)
