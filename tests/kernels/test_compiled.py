@@ -123,6 +123,31 @@ def test_one_opposite_outlier_does_not_cancel(k):
     assert least >= -ulps(np.float32, 1) * np.trace(found.curvature)
 
 
+@every_dtype
+@pytest.mark.parametrize("m", [1, 5, 9])
+def test_a_tile_that_outweighs_all_before_it_leaves_nothing_of_them(m, dtype):
+    """Rows of several tiles, of which the last has exponentials that are 0 beside the others'."""
+    job = make_job("plain", dtype, m, 12, 2500, offset=10)
+    for x in job.arrays:
+        x[:6, 2300:] += 900
+        x[6:, :300] -= 900
+    assert_same_sums(job.sums(**AUTO), job.sums(**PLAIN), dtype, apart=900.0)
+
+
+@pytest.mark.parametrize("fault", [np.nan, np.inf])
+def test_a_row_at_fault_leaves_nothing_to_the_next(fault):
+    job = make_job("plain", np.float32, 3, 12, 2500, offset=0)
+    others = [x[1:].copy() for x in job.arrays]
+    expected = fused.log_sums(others, job.v, job.classes[1:], job.weight[1:], **AUTO)
+    for x in job.arrays:
+        x[0, 2000:] = fault
+    found = job.sums(**AUTO)
+    assert found.status[0] != 0
+    assert found.value == expected.value
+    assert_array_equal(found.gradient, expected.gradient)
+    assert_array_equal(found.curvature, expected.curvature)
+
+
 @pytest.mark.parametrize("k", [131, 1000, 5000])
 @pytest.mark.parametrize("leading", [1, 2])
 @pytest.mark.parametrize("order", [0, 2])

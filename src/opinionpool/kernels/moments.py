@@ -161,7 +161,12 @@ def add_products(sums: Any, p: Any, at: Any, to: Any, h: Any, n: int, like: Any)
 
 @part
 def merge(into: Any, by: float, sums: Any, times: float, like: Any) -> None:
-    """Set ``into`` to ``by into + times sums``, and begin the sums anew."""
+    """Set ``into`` to ``by into + times sums``, and begin the sums anew.
+
+    Where ``by`` is 0 it may hold anything.
+    """
+    if by == 0:
+        into[:] = 0
     of_into, of_sums = start_of(into), start_of(sums)
     kept, factor = like.dtype.type(by), like.dtype.type(times)
     for j in range(0, len(sums), LANES):

@@ -200,12 +200,13 @@ def sum_rows(
                     z[k] = z[k] if e[k] > 0 else origin  # perhaps −inf
                     z_own += e[k] * (z[k] - origin)
             if order == 2 and here > 0 and not (single and (state or z_y == -np.inf)):
-                if not single:
-                    if old < 1:
-                        lessened(minus, begun, columns, math.sqrt(old))
-                        lessened(plus, begun, columns, math.sqrt(old))
-                    root = math.sqrt(here * before / mass)
-                    kept = old / before if before > 0 else 0.0  # nothing is left of what was before
+                for a in range(m4):
+                    plus[a, columns] = 0.0
+                if old < 1:
+                    lessened(minus, begun, columns, math.sqrt(old))
+                    lessened(plus, begun, columns, math.sqrt(old))
+                if before > 0:
+                    root, kept = math.sqrt(here * before / mass), old / before
                     z_apart = z_own / here - z_sum * kept
                     for a in range(m4):
                         apart = share[a] * (own[a] / here - pull[a] * kept) + rest[a] * z_apart
