@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, part
-from .lanes import LANES, load, rounded, spread, start_of, store, wide
-from .powers import exponential, exponential32
+from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
+from .powers import brief, exponential
 from .reductions import larger_of, total_of
-from .sweeps import shortened
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
 from .vector import prefetch, view
 
@@ -25,7 +24,7 @@ from .vector import prefetch, view
 @inlined
 def address_of(x: Any, k: int) -> Any:
     """Return the address of an item."""
-    return start_of(x) + np.uint64(k * x.itemsize)
+    return start_of(x) + np.uint64(k * size_of(x))
 
 
 @part
@@ -86,23 +85,12 @@ def favourites(
             favourite = where_above(here, top, np.float64(k), favourite)
             top = larger_of(top, here)
             own = where_same(classes, np.float64(k), here, own)
-            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
+            fetch_lines(lines, (r * K + LANES * k) * size_of(like))
         store(tops, r, top)
         store(best, r, favourite)
         store(z_y, r, own)
     found: float = total_of(check)
     return found
-
-
-@inlined
-def short_exponential(t: Any, like: Any) -> Any:
-    """Return ``e**t`` for ``t <= 0`` in the dtype of the cells.
-
-    Of float32 cells to 1e-7, and to what rounding does to t, 3e-8 t: less the more e**t counts.
-    """
-    if like.itemsize == 4:
-        return exponential32(rounded(like, t))
-    return rounded(like, exponential(t, False))
 
 
 @part
@@ -115,11 +103,11 @@ def exponentiate(
         begin = r // LANES * width
         at, top, total = address_of(e, begin), load(tops, start_of(tops), r), spread(e, 0.0)
         for k in range(K):
-            own = exponential(load(e, at, LANES * k) - top, like.itemsize == 4)
+            own = exponential(load(e, at, LANES * k) - top, size_of(like) == 4)
             total = total + own
             if wanted:
                 store(e, begin + LANES * k, own)
-            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
+            fetch_lines(lines, (r * K + LANES * k) * size_of(like))
         store(mass, r, total)
 
 
@@ -133,10 +121,10 @@ def shortly_exponentiated(
         begin = r // LANES * width
         at, top, total = address_of(z, begin), load(tops, start_of(tops), r), spread(z, 0.0)
         for k in range(K):
-            own = short_exponential(load(z, at, LANES * k) - top, like)
+            own = brief(rounded(like, load(z, at, LANES * k) - top))
             total = total + wide(own)
             store(e, begin + LANES * k, own)
-            fetch_lines(lines, (r * K + LANES * k) * like.itemsize)
+            fetch_lines(lines, (r * K + LANES * k) * size_of(like))
         store(mass, r, total)
 
 
@@ -148,7 +136,8 @@ def rescaled_masses(mass: Any, z: Any, tops: Any, by: float, rows: int, K: int, 
         at, top = address_of(z, r // LANES * width), load(tops, start_of(tops), r)
         total = spread(z, 0.0)
         for k in range(K):
-            total = total + shortened((load(z, at, LANES * k) - top) * by, like)
+            own = brief(rounded(like, (load(z, at, LANES * k) - top) * by))
+            total = total + wide(own)
         store(mass, r, total)
 
 
@@ -263,15 +252,15 @@ def centred(
     too: it is what rounding did to a mean that was large beside the differences.
     """
     width, turned = LANES * filled_up(K), start_of(columns)
-    none, row_of_c = spread(like, like.dtype.type(0)), c.strides[0] // c.itemsize
+    none, row_of_c = spread(like, like.dtype.type(0)), c.strides[0] // size_of(c)
     for r in range(0, rows, LANES):
         begin = r // LANES * width
         weights, roots = address_of(p, begin), address_of(root, begin)
         for a in range(len(at)):
-            turn(like, turned, at[a] + np.uint64(r * K * like.itemsize), K)
+            turn(like, turned, at[a] + np.uint64(r * K * size_of(like)), K)
             # Of every second model, every second line each time: not many at once.
-            line = to[a - a % 2 + 1] + np.uint64(r * K * like.itemsize)
-            for k in range(64 * (a % 2), LANES * K * like.itemsize, 128):
+            line = to[a - a % 2 + 1] + np.uint64(r * K * size_of(like))
+            for k in range(64 * (a % 2), LANES * K * size_of(like), 128):
                 prefetch(line + np.uint64(k))
             mean = mean_of(like, weights, turned, none, K)
             rest = mean_of(like, weights, turned, mean, K)

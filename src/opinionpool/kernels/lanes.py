@@ -115,7 +115,7 @@ def spread_over(builder: Any, x: Any, kind: Any) -> Any:
 
 @intrinsic
 def size_of(typingctx: Any, like: Any) -> Any:
-    """Return the bytes of a cell, which LLVM then knows (``itemsize`` is read from the array)."""
+    """Return the bytes of a cell, or lane, which LLVM then knows (``itemsize`` is looked up)."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return ir.IntType(64)(like.dtype.bitwidth // 8)

@@ -19,18 +19,10 @@ import numpy as np
 
 from .jit import inlined, part
 from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
-from .powers import exponential, exponential32
+from .powers import brief
 from .reductions import keep_first, total_of
 from .sweeps import cells, fetch, four_of, plus, put_four, three_of
 from .vector import prefetch
-
-
-@inlined
-def brief(t: Any, like: Any) -> Any:
-    """Return ``e**t`` for ``t <= 0``, both in the dtype of the cells."""
-    if size_of(like) == 4:
-        return exponential32(t)
-    return exponential(t, False)
 
 
 @inlined
@@ -41,7 +33,7 @@ def exponentials_at(e: Any, z: Any, top: float, k: int, many: int, like: Any) ->
     """
     zero = e.dtype.type(0)
     t = rounded(e, load(z, start_of(z), k) - top)
-    own = brief(t, like)
+    own = brief(t)
     if many < LANES:
         t, own = keep_first(t, many, zero), keep_first(own, many, zero)
     store(e, k, own)
@@ -231,6 +223,6 @@ def rescaled_mass(z: Any, top: float, by: float, n: int, like: Any) -> float:
     total, start = spread(like, like.dtype.type(0)), start_of(z)
     for k in range(0, n, LANES):
         # Multiplied in float64: a float32 of ``by`` would be another temperature, by up to 6e-8.
-        total = total + brief(rounded(like, (load(z, start, k) - top) * by), like)
+        total = total + brief(rounded(like, (load(z, start, k) - top) * by))
     mass: float = total_of(wide(total))
     return mass

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .jit import inlined, part
-from .lanes import LANES, load, load_first, spread, wide
+from .lanes import LANES, load, load_first, size_of, spread, wide
 from .powers import LOG2_E, MAGIC32, MOST32, shifted_exponential32
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .turned import four_turned, where_same
@@ -106,7 +106,7 @@ def near_rows(at: Any, K: int, magic: Any, classes: Any, picking: bool, like: An
     top, bottom = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf))
     own, total = spread(like, dtype(0)), wide(spread(like, dtype(0)))
     for k in range(0, K - rest, 4):
-        a, b, c, d = four_turned(like, at + np.uint64(k * like.itemsize), K)
+        a, b, c, d = four_turned(like, at + np.uint64(k * size_of(like)), K)
         top = larger_of(top, larger_of(larger_of(a, b), larger_of(c, d)))
         bottom = smaller_of(bottom, smaller_of(smaller_of(a, b), smaller_of(c, d)))
         if picking:
@@ -119,7 +119,7 @@ def near_rows(at: Any, K: int, magic: Any, classes: Any, picking: bool, like: An
         second = shifted_exponential32(c, magic) + shifted_exponential32(d, magic)
         total = total + wide(first + second)
     if rest > 0:
-        a, b, c, _ = four_turned(like, at + np.uint64((K - rest) * like.itemsize), K)
+        a, b, c, _ = four_turned(like, at + np.uint64((K - rest) * size_of(like)), K)
         top, bottom, last = (
             larger_of(top, a),
             smaller_of(bottom, a),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .jit import intrinsic, part, types
-from .lanes import bits_of, call, constant_of
+from .lanes import bits_of, call, constant_of, size_of
 from .reductions import zero_below
 from .vector import intrinsic_of
 
@@ -211,6 +211,14 @@ def exponential32(t: Any) -> Any:
     """
     y = t * _LOG2_E32[0]
     return zero_below(y, _LOWEST_POWER32, _power32(y, t))
+
+
+@part
+def brief(t: Any) -> Any:
+    """Return ``e**t`` for ``t <= 0``, of lanes: as good as their dtype is."""
+    if size_of(t) == 4:
+        return exponential32(t)
+    return exponential(t, False)
 
 
 @part

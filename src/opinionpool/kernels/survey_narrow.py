@@ -14,7 +14,7 @@ import numpy as np
 
 from .checksum import checksum_of
 from .jit import inlined, jit, part
-from .lanes import LANES, borrowed, keep, load, spread, start_of, store, wide
+from .lanes import LANES, borrowed, keep, load, size_of, spread, start_of, store, wide
 from .near_sums import LN2, is_near, near_rows, shift_of
 from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm, shifted_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
@@ -70,7 +70,7 @@ def near_tile(
     high, low, widest = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf)), nought
     check, reference, classes = nought, spread(mass, shift * LN2), magic
     for r in range(0, rows, LANES):
-        inset = np.uint64(r * K * like.itemsize)
+        inset = np.uint64(r * K * size_of(like))
         if picking:
             classes = load(like, start_of(cells), r)
         top, bottom, total, own = near_rows(at + inset, K, magic, classes, picking, like)
@@ -81,7 +81,7 @@ def near_tile(
         store(tops, r, reference)
         if picking:
             store(cells, r, own)
-        fetch(later + inset, LANES * K * like.itemsize)
+        fetch(later + inset, LANES * K * size_of(like))
     most, least = np.float64(highest_of(high)), np.float64(lowest_of(low))
     sound = total_of(check) == 0 and is_near(most, least, shift)
     return most, least, highest_of(widest), sound
@@ -102,7 +102,7 @@ def masses(columns: Any, K: int, top: Any) -> Any:
     start, high, total = start_of(columns), wide(top), wide(top * columns.dtype.type(0))
     for k in range(K):
         x = wide(load(columns, start, k * LANES))
-        total = total + exponential(x - high, columns.itemsize == 4)
+        total = total + exponential(x - high, size_of(columns) == 4)
     return total
 
 
@@ -119,9 +119,9 @@ def careful_tile(
     high, low = spread(like, dtype(-np.inf)), spread(like, dtype(np.inf))
     widest, sound = spread(of_rows, 0.0), True
     for r in range(0, rows, LANES):
-        inset = np.uint64(r * K * like.itemsize)
+        inset = np.uint64(r * K * size_of(like))
         turn(like, start_of(columns), at + inset, K)
-        fetch(later + inset, LANES * K * like.itemsize)
+        fetch(later + inset, LANES * K * size_of(like))
         top, bottom, check = extremes_of_rows(columns, K)
         if total_of(check) != 0:
             states[r : r + LANES] = LEFT
@@ -143,7 +143,7 @@ def set_masses(
     largest = larger_of(top, bottom * dtype(-1))
     # Both in one: going over lanes takes as long as two columns do.
     far = larger_of((top - bottom) * dtype(MOST32 / NEAR32), largest)
-    if like.itemsize == 4 and highest_of(far) < MOST32:
+    if size_of(like) == 4 and highest_of(far) < MOST32:
         digits = dtype(1.5 * 2**23)
         shift = (top * dtype(LOG2_E) + digits) - digits  # rounded to a whole number
         store(mass, r, near_masses(columns, K, dtype(MAGIC32) - shift))
@@ -236,8 +236,8 @@ def survey_narrow(
 
     The status of groups of 16 rows that are left to it is LEFT; their words are in the checksum.
     """
-    words_of_row, many = K * like.itemsize // 4, rows_of_tile(K, like.itemsize)
-    narrow = like.itemsize == 4 and wanted
+    words_of_row, many = K * size_of(like) // 4, rows_of_tile(K, size_of(like))
+    narrow = size_of(like) == 4 and wanted
     picking = narrow and outcomes[0].size > 0 and K <= MOST_PICKED
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from .checksum import checksum_of
 from .jit import inlined, jit, part
-from .lanes import LANES, borrowed, keep, load, load_first, start_of
+from .lanes import LANES, borrowed, keep, load, load_first, size_of, start_of
 from .near_sums import LN2, fetch_four, is_near, near_sum, shift_of
 from .passes import exponential_sum
 from .powers import logarithm
@@ -44,7 +44,7 @@ def extremes_of(address: Any, n: int, ahead: int, like: Any) -> tuple[float, flo
         bottom = smaller_of(bottom, smaller_of(smaller_of(a, b), smaller_of(c, d)))
         check = check + ((a * zero + b * zero) + (c * zero + d * zero))
         if ahead > 0:
-            fetch_four(later + np.uint64(k * like.itemsize))
+            fetch_four(later + np.uint64(k * size_of(like)))
     for k in range(n - n % four, n - LANES + 1, LANES):
         x = load(like, address, k)
         top, bottom, check = larger_of(top, x), smaller_of(bottom, x), check + x * zero
@@ -94,7 +94,7 @@ def lowest(x: Any, n: int, top: float, clean: Any) -> float:
 @part
 def reach_of(K: int, step: int, like: Any) -> int:
     """Return how many bytes ahead to fetch: about ``AHEAD``, and the same place of a row."""
-    row = K * like.itemsize
+    row = K * size_of(like)
     return AHEAD if row >= AHEAD else step * (AHEAD // row)
 
 
@@ -135,10 +135,10 @@ def with_care(
     if nan + above > 0 or below == n or not wanted:
         return counts, (high, low), (-np.inf, 0.0)
     shift = shift_of(high, low)
-    if like.itemsize == 4 and below == 0 and is_near(high, low, shift):
+    if size_of(like) == 4 and below == 0 and is_near(high, low, shift):
         _, _, mass = near_sum(address, n, shift, ahead, like)
         return counts, (high, low), (shift * LN2, mass)
-    return counts, (high, low), (high, exponential_sum(cells, high, n, like.itemsize == 4))
+    return counts, (high, low), (high, exponential_sum(cells, high, n, size_of(like) == 4))
 
 
 @inlined
@@ -187,8 +187,8 @@ def survey_rows(
     sums
         The checksum, and the −inf cells of good rows.
     """
-    narrow, words_of_cell = like.itemsize == 4, like.itemsize // 4
-    span = SPAN_BYTES // like.itemsize
+    narrow, words_of_cell = size_of(like) == 4, size_of(like) // 4
+    span = SPAN_BYTES // size_of(like)
     owner = scratch(min(K, span), like)
     ahead, clean, like, status = (
         reach_of(K, step, like),
@@ -205,7 +205,7 @@ def survey_rows(
         nan = above = below = 0
         high, low, top, mass = -np.inf, np.inf, -np.inf, 0.0
         for start in range(0, K, span):
-            size, begin = min(span, K - start), at + np.uint64(start * like.itemsize)
+            size, begin = min(span, K - start), at + np.uint64(start * size_of(like))
             tile_high, tile_low, own = -np.inf, np.inf, np.nan
             if hopeful:
                 x_high, x_low, own = near_sum(begin, size, shift, ahead, like)

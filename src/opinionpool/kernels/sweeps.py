@@ -23,7 +23,7 @@ import numpy as np
 
 from .jit import inlined, part
 from .lanes import LANES, load, load_first, rounded, size_of, spread, start_of, store, stream, wide
-from .powers import exponential, exponential32
+from .powers import exponential
 from .reductions import highest_of, keep_first, larger_of, total_of, where_equal
 from .vector import prefetch
 
@@ -159,14 +159,6 @@ def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> fl
         prefetch(line + np.uint64(whole * size_of(like)))
     highest: float = highest_of(top)
     return highest
-
-
-@inlined
-def shortened(t: Any, like: Any) -> Any:
-    """Return ``e**t`` for ``t <= 0`` in the precision of the cells, as float64."""
-    if size_of(like) == 4:
-        return wide(exponential32(rounded(like, t)))
-    return exponential(t, False)
 
 
 @part

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .jit import AVAILABLE, inlined, intrinsic, ir, types
-from .lanes import LANES, call, spread_over, vector_of
+from .lanes import LANES, call, size_of, spread_over, vector_of
 
 if AVAILABLE:
     from .lanes import Lanes
@@ -146,7 +146,7 @@ def _return_four(typingctx: Any, like: Any, to: Any, at: Any, row: Any) -> Any:
 def turn(like: Any, to: Any, at: Any, K: int) -> None:
     """Set ``to[16 k + r] = at[r K + k]`` for 16 rows; K is filled up to a multiple of four."""
     for k in range(0, K, CLASSES):
-        cell = np.uint64(k * like.itemsize)
+        cell = np.uint64(k * size_of(like))
         _turn_four(like, to + np.uint64(LANES) * cell, at + cell, K)
 
 
@@ -157,7 +157,7 @@ def turn_back(like: Any, to: Any, at: Any, K: int) -> None:
     The last classes first: what they spill over is the next row's, which is then overwritten.
     """
     for k in range((K - 1) // CLASSES * CLASSES, -1, -CLASSES):
-        cell = np.uint64(k * like.itemsize)
+        cell = np.uint64(k * size_of(like))
         _return_four(like, to + cell, at + np.uint64(LANES) * cell, K)
 
 
