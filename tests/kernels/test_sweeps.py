@@ -70,11 +70,11 @@ def test_sums_of_weighted_cells(groups, n, dtype):
     h += 2**20
     d = np.array(tile.x) - h[:, None]
     total = np.arange(1.0 * m)
-    weighted_sums(total, e, tile.at, tile.at, h, groups, n, tile.like)
+    weighted_sums(total, e, tile.at, tile.at, h, groups, 0, n, tile.like)
     assert_allclose(total, np.arange(m) + d.astype(float) @ e, rtol=0, atol=ulps(np.float64, 4 * n))
     brief, total = scratch(n, tile.like), np.zeros(m)
     brief[:] = e
-    weighted_sums(total, brief, tile.at, tile.at, h, groups, n, tile.like)
+    weighted_sums(total, brief, tile.at, tile.at, h, groups, 0, n, tile.like)
     assert_allclose(total, d.astype(float) @ brief, rtol=0, atol=ulps(dtype, 4 * n))
 
 
@@ -165,7 +165,7 @@ def test_exponentials_with_sums_are_those_without(groups, n, dtype):
     e, other = scratch(n, like), scratch(n, like)
     found, expected = np.zeros(m), np.zeros(m)
     mass = _brief(e, z, top, n, like)
-    weighted_sums(expected, e, tile.at, tile.at, h, groups, n, like)
+    weighted_sums(expected, e, tile.at, tile.at, h, groups, 0, n, like)
     assert _with_sums(found, other, z, top, tile.at, h, groups, n, like) == mass
     assert_array_equal(other, e)
     assert_array_equal(found, expected)

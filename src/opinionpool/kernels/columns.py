@@ -130,7 +130,7 @@ def shortly_exponentiated(
 
 @part
 def rescaled_masses(mass: Any, z: Any, tops: Any, by: float, rows: int, K: int, like: Any) -> None:
-    """Set the rows' ``Σ_k exp(by (z_k − top))``; see :func:`~opinionpool.kernels.sweeps`."""
+    """Set the rows' ``Σ_k exp(by (z_k − top))``; see ``means.rescaled_mass``."""
     width = LANES * filled_up(K)
     for r in range(0, rows, LANES):
         at, top = address_of(z, r // LANES * width), load(tops, start_of(tops), r)

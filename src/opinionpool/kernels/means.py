@@ -26,7 +26,7 @@ from .vector import prefetch
 
 
 @inlined
-def exponentials_at(e: Any, z: Any, top: float, k: int, many: int, like: Any) -> Any:
+def exponentials_at(e: Any, z: Any, top: float, k: int, many: int) -> Any:
     """Set ``e = exp(z − top)`` in 16 columns, 0 behind the first ``many``.
 
     Returns it, and numbers that are 0 where z is finite, else NaN.
@@ -51,11 +51,11 @@ def brief_exponentials(
     mass = check = spread(e, e.dtype.type(0))
     whole = n - n % LANES
     for k in range(0, whole, LANES):
-        own, finite = exponentials_at(e, z, top, k, LANES, like)
+        own, finite = exponentials_at(e, z, top, k, LANES)
         mass, check = mass + own, check + finite
         fetch(lines, k, like)
     if whole < n:
-        own, finite = exponentials_at(e, z, top, whole, n - whole, like)
+        own, finite = exponentials_at(e, z, top, whole, n - whole)
         mass, check = mass + own, check + finite
         fetch(lines, whole, like)
     return total_of(wide(mass)), total_of(wide(check))
@@ -75,27 +75,34 @@ def exponentials_and_sums(
     like: Any,
 ) -> tuple[float, float]:
     """Do as :func:`brief_exponentials`, and add ``Σ_k e_k (x_αk − h_α)`` to ``sums``."""
-    fours, threes = groups
-    if fours:
-        found = with_four(sums, e, z, top, at, to, h, n, like)
+    if groups[0]:
+        found, done = with_four(sums, e, z, top, at, to, h, n, like), 4
     else:
-        found = with_three(sums, e, z, top, at, to, h, n, like)
-    for a in range(4, 4 * fours, 4):
-        add_four_sums(sums, e, at, to, h, a, n, like)
-    for a in range(4 * fours if fours else 3, 4 * fours + 3 * threes, 3):
-        add_three_sums(sums, e, at, to, h, a, n, like)
+        found, done = with_three(sums, e, z, top, at, to, h, n, like), 3
+    weighted_sums(sums, e, at, to, h, groups, done, n, like)
     return found
 
 
 @part
 def weighted_sums(
-    sums: Any, e: Any, at: Any, to: Any, h: Any, groups: tuple[int, int], n: int, like: Any
+    sums: Any,
+    e: Any,
+    at: Any,
+    to: Any,
+    h: Any,
+    groups: tuple[int, int],
+    done: int,
+    n: int,
+    like: Any,
 ) -> None:
-    """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums``, in the dtype of e; h is in that of the cells."""
+    """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums``, in the dtype of e; h is in that of the cells.
+
+    Of the models behind those that are ``done``, whole groups.
+    """
     fours, threes = groups
-    for a in range(0, 4 * fours, 4):
+    for a in range(done, 4 * fours, 4):
         add_four_sums(sums, e, at, to, h, a, n, like)
-    for a in range(4 * fours, 4 * fours + 3 * threes, 3):
+    for a in range(max(done, 4 * fours), 4 * fours + 3 * threes, 3):
         add_three_sums(sums, e, at, to, h, a, n, like)
 
 
@@ -108,12 +115,12 @@ def with_four(
     mass = check = zero
     s = (zero, zero, zero, zero)
     for k in range(0, whole, LANES):
-        own, finite = exponentials_at(e, z, top, k, LANES, like)
+        own, finite = exponentials_at(e, z, top, k, LANES)
         mass, check = mass + own, check + finite
         s = plus(s, own, four_less(e, like, x, of_x, k, LANES))
         fetch_two(to[2], to[3], k, like)
     if whole < n:
-        own, finite = exponentials_at(e, z, top, whole, n - whole, like)
+        own, finite = exponentials_at(e, z, top, whole, n - whole)
         mass, check = mass + own, check + finite
         s = plus(s, own, four_less(e, like, x, of_x, whole, n - whole))
         fetch_two(to[2], to[3], whole, like)
@@ -131,12 +138,12 @@ def with_three(
     mass = check = zero
     s = (zero, zero, zero)
     for k in range(0, whole, LANES):
-        own, finite = exponentials_at(e, z, top, k, LANES, like)
+        own, finite = exponentials_at(e, z, top, k, LANES)
         mass, check = mass + own, check + finite
         s = plus_three(s, own, three_less(e, like, x, of_x, k, LANES))
         fetch_two(to[1], to[2], k, like)
     if whole < n:
-        own, finite = exponentials_at(e, z, top, whole, n - whole, like)
+        own, finite = exponentials_at(e, z, top, whole, n - whole)
         mass, check = mass + own, check + finite
         s = plus_three(s, own, three_less(e, like, x, of_x, whole, n - whole))
         fetch_two(to[1], to[2], whole, like)

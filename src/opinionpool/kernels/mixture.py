@@ -74,7 +74,7 @@ def sum_mixture(
             root[k] = np.sqrt(inverse[k])
             mixture[k] = 1.0 / mixture[k]
             inverse[k] *= mixture[k]
-        weighted_sums(pull, inverse, at, to, none, groups, n, like)
+        weighted_sums(pull, inverse, at, to, none, groups, 0, n, like)
         if order == 2:
             for a in range(m):
                 f, out = view(at[a], like, n), c[a]

@@ -102,19 +102,20 @@ def lessened(columns: Any, first: int, last: int, by: float) -> None:
 
 
 @part
+def add_gram_of(curvature: Any, gram_of: Any, columns: Any, n: int, sign: float) -> None:
+    """Add the Gram matrix of some columns, or take it off, by way of scratch memory."""
+    gram_of[:] = 0.0
+    gram(gram_of, columns, n)
+    for a in range(len(gram_of)):
+        for b in range(a + 1):
+            curvature[a, b] += sign * gram_of[a, b]
+
+
+@part
 def add_grams(
     curvature: Any, gram_of: Any, minus: Any, plus: Any, columns: int, single: bool
 ) -> None:
     """Add what tiles' means are apart, and take off what is left because they were rounded."""
-    gram_of[:] = 0.0
-    gram(gram_of, minus, columns)
-    for a in range(len(gram_of)):
-        for b in range(a + 1):
-            curvature[a, b] -= gram_of[a, b]
-    if single:
-        return
-    gram_of[:] = 0.0
-    gram(gram_of, plus, columns)
-    for a in range(len(gram_of)):
-        for b in range(a + 1):
-            curvature[a, b] += gram_of[a, b]
+    add_gram_of(curvature, gram_of, minus, columns, -1.0)
+    if not single:
+        add_gram_of(curvature, gram_of, plus, columns, 1.0)

@@ -16,8 +16,6 @@ from .vector import view
 #: Classes of a tile. Pooled logits, exponentials and 4 models' float32 cells are then 32 KiB, the
 #: smallest first-level cache of machines that have AVX2.
 TILE = 1024
-
-
 #: Bytes of a tile's cells where they are gone over more than once: what is fetched meanwhile, of
 #: the next tile, then fits the first-level cache beside them. With all 1,000 classes of 8 models,
 #: 32 KiB, every line was fetched three times: 94 cycles per 16 classes instead of 80 (Zen 5).
