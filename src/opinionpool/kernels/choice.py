@@ -9,10 +9,10 @@ from typing import Literal
 Kernels = Literal["auto", "reference"]
 
 #: Classes up to which rows are laid along the vectors. 8 models, float32, time of narrow ÷ wide
-#: rows for pooling: 0.14 at 10 classes, 0.42 at 32, 0.83 at 64, 1.10 at 96; for all three sums
-#: 0.32 at 10, 0.83 at 24, 1.11 at 32, 1.60 at 48 (loss and gradient cross at 48).
-NARROW_POOL = 64
-NARROW_SUMS = 28
+#: rows for pooling: 0.87 at 80 classes, 0.93 at 96, 1.13 at 200; for loss and gradient 0.75 at 64,
+#: 0.92 at 96, 1.07 at 128; for all three sums 0.91 at 64, 1.09 at 96, 1.27 at 128.
+NARROW_POOL = 128
+NARROW_SUMS = 64
 NARROW_SURVEY = 256
 #: Results larger than this are written past the caches: the usual size of a last-level cache,
 #: which they would empty of everything else. Measured by benchmarks/run.py apply.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import inlined, part
+from .jit import inlined
 from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
 from .powers import brief
 from .reductions import keep_first, total_of
@@ -40,7 +40,7 @@ def exponentials_at(e: Any, z: Any, top: float, k: int, many: int) -> Any:
     return own, t * zero
 
 
-@part
+@inlined
 def brief_exponentials(
     e: Any, z: Any, top: float, n: int, lines: Any, like: Any
 ) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def brief_exponentials(
     return total_of(wide(mass)), total_of(wide(check))
 
 
-@part
+@inlined
 def exponentials_and_sums(
     sums: Any,
     e: Any,
@@ -83,7 +83,7 @@ def exponentials_and_sums(
     return found
 
 
-@part
+@inlined
 def weighted_sums(
     sums: Any,
     e: Any,
@@ -106,7 +106,7 @@ def weighted_sums(
         add_three_sums(sums, e, at, to, h, a, n, like)
 
 
-@part
+@inlined
 def with_four(
     sums: Any, e: Any, z: Any, top: float, at: Any, to: Any, h: Any, n: int, like: Any
 ) -> tuple[float, float]:
@@ -128,7 +128,7 @@ def with_four(
     return total_of(wide(mass)), total_of(wide(check))
 
 
-@part
+@inlined
 def with_three(
     sums: Any, e: Any, z: Any, top: float, at: Any, to: Any, h: Any, n: int, like: Any
 ) -> tuple[float, float]:
@@ -151,7 +151,7 @@ def with_three(
     return total_of(wide(mass)), total_of(wide(check))
 
 
-@part
+@inlined
 def add_four_sums(sums: Any, e: Any, at: Any, to: Any, h: Any, a: int, n: int, like: Any) -> None:
     """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums`` for four models."""
     start, whole, x, own = start_of(e), n - n % LANES, four_of(at, a), four_of(h, a)
@@ -166,7 +166,7 @@ def add_four_sums(sums: Any, e: Any, at: Any, to: Any, h: Any, a: int, n: int, l
     put_four(sums, a, s)
 
 
-@part
+@inlined
 def add_three_sums(sums: Any, e: Any, at: Any, to: Any, h: Any, a: int, n: int, like: Any) -> None:
     """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums`` for three models."""
     start, whole, x, own = start_of(e), n - n % LANES, three_of(at, a), three_of(h, a)
@@ -224,7 +224,7 @@ def fetch_two(first: Any, second: Any, k: int, like: Any) -> None:
     prefetch(second + offset)
 
 
-@part
+@inlined
 def rescaled_mass(z: Any, top: float, by: float, n: int, like: Any) -> float:
     """Return ``Σ_k exp(by (z_k − top))``; −inf behind n."""
     total, start = spread(like, like.dtype.type(0)), start_of(z)

@@ -109,7 +109,7 @@ def plus_pair(s: Any, w: Any, d: Any, e: Any) -> Any:
     )
 
 
-@part
+@inlined
 def within(sums: Any, j: int, p: Any, x: Any, h: Any, line: Any, n: int, like: Any) -> None:
     """Add the products of four models with one another to ten sums; fetch from a line."""
     whole, weights, start = n - n % LANES, start_of(p), start_of(sums)
@@ -129,7 +129,7 @@ def within(sums: Any, j: int, p: Any, x: Any, h: Any, line: Any, n: int, like: A
     store(sums, j + 9 * LANES, s9)
 
 
-@part
+@inlined
 def between(sums: Any, j: int, p: Any, x: Any, h: Any, y: Any, g: Any, n: int, like: Any) -> None:
     """Add the products of four models with two others to eight sums."""
     whole, weights, start = n - n % LANES, start_of(p), start_of(sums)
@@ -146,7 +146,7 @@ def between(sums: Any, j: int, p: Any, x: Any, h: Any, y: Any, g: Any, n: int, l
     put_eight(sums, j, s)
 
 
-@part
+@inlined
 def add_products(sums: Any, p: Any, at: Any, to: Any, h: Any, n: int, like: Any) -> None:
     """Add ``Σ_k p_k d_αk d_βk`` to the sums; behind n the weights are 0."""
     j = 0
@@ -159,7 +159,7 @@ def add_products(sums: Any, p: Any, at: Any, to: Any, h: Any, n: int, like: Any)
             j += 8 * LANES
 
 
-@part
+@inlined
 def merge(into: Any, by: float, sums: Any, times: float, like: Any) -> None:
     """Set ``into`` to ``by into + times sums``, and begin the sums anew.
 

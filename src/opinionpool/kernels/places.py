@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import part
+from .jit import inlined, part
 from .lanes import size_of, start_of
 
 
@@ -34,7 +34,7 @@ def set_out(
         places[3, i] = tile
 
 
-@part
+@inlined
 def locate(places: Any, n: int, t: int) -> None:
     """Set the addresses to those of tile t of row n."""
     row, tile = np.uint64(n), np.uint64(t)
@@ -42,7 +42,7 @@ def locate(places: Any, n: int, t: int) -> None:
         places[0, i] = places[1, i] + row * places[2, i] + tile * places[3, i]
 
 
-@part
+@inlined
 def leave_out(at: Any, present: Any, n: int, zeros: Any) -> None:
     """Point to zeros for models that did not answer row n."""
     for a in range(len(present)):

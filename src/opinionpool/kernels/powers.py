@@ -173,6 +173,15 @@ def logarithm(x: float) -> float:
 
 
 @part
+def summed_logarithms(x: Any, weights: Any, n: int) -> float:
+    """Return ``Σ w ln x`` of n numbers."""
+    total = 0.0
+    for i in range(n):
+        total += weights[i] * logarithm(x[i])
+    return total
+
+
+@part
 def near_power(y: Any) -> Any:
     """Return ``2**y`` for ``|y| <= 1022`` to 8.2e-13, of a number or of lanes of float64.
 

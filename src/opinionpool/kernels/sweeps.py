@@ -70,7 +70,7 @@ def weighted_three(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
     return s + v[2] * wide(cells(like, x[2], k, many))
 
 
-@part
+@inlined
 def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, like: Any) -> float:
     """Set ``z[:n] = Σ_α v_α x_α``, some models at a time; −inf behind.
 
@@ -90,7 +90,7 @@ def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, li
     return top
 
 
-@part
+@inlined
 def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
     """Add eight models' cells to ``z``, set it to them if they come first; return its largest."""
     x, y, of_x, of_y = four_of(at, a), four_of(at, a + 4), four_of(v, a), four_of(v, a + 4)
@@ -114,7 +114,7 @@ def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> fl
     return highest
 
 
-@part
+@inlined
 def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
     """Add four models' cells to ``z``; see :func:`add_eight`."""
     x, of_x = four_of(at, a), four_of(v, a)
@@ -138,7 +138,7 @@ def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> flo
     return highest
 
 
-@part
+@inlined
 def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
     """Add three models' cells to ``z``; see :func:`add_eight`."""
     x, of_x, line, start, whole = three_of(at, a), three_of(v, a), to[a], start_of(z), n - n % LANES
@@ -233,7 +233,7 @@ def add_two_means(
         put_four(other, a, t)
 
 
-@part
+@inlined
 def first_at(z: Any, n: int, top: float) -> int:
     """Return the first index of a value that is there; 16 numbers behind may be read."""
     start, k = start_of(z), 0

@@ -11,19 +11,26 @@ T = TypeVar("T")
 #: Bytes of one block of rows. Small enough that every thread has many, so that one that is
 #: delayed holds nobody up; large enough that calling (20 µs measured) costs little.
 BLOCK_BYTES = 1 << 24
+#: Of less than a dozen such blocks one thread is often left with a last one. So many smaller ones
+#: then, down to so many bytes: 2,000 rows of 8 x 1,000 float32 took 0.8 of the time.
+WELL_SHARED, LEAST_BYTES = 16, 1 << 21
 #: Blocks at most: so that sums of M × M numbers for each stay few.
 MOST_BLOCKS = 1024
 
 
-def blocks(n: int, row_bytes: int) -> list[tuple[int, int]]:
+def blocks(n: int, row_bytes: int, parts: int = 1) -> list[tuple[int, int]]:
     """Cut n rows into blocks that depend on the data's shape only, never on the threads.
+
+    Of so many parts of the usual size at most.
 
     Examples
     --------
-    >>> blocks(10, 1 << 22)
-    [(0, 4), (4, 8), (8, 10)]
+    >>> blocks(1000, 1 << 13)
+    [(0, 256), (256, 512), (512, 768), (768, 1000)]
     """
-    size = max(1, BLOCK_BYTES // max(1, row_bytes), -(-n // MOST_BLOCKS))
+    most = BLOCK_BYTES // parts
+    wanted = min(most, max(LEAST_BYTES, n * row_bytes // WELL_SHARED))
+    size = max(1, wanted // max(1, row_bytes), -(-n // MOST_BLOCKS))
     return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 

@@ -48,8 +48,8 @@ _LAST = 0.03
 MOST_STEPS = 8
 #: Excess over the sample's own optimum that is good enough to start from, nats per row: far less
 #: than what tells that from the whole's (M/2n, 2e-3 for 8 models and 2,000 rows). It is also
-#: what steps from a rough sample's optimum leave.
-_ROUGH, _FROM_ROUGH = 1e-5, 3
+#: what two steps from a rough sample's optimum leave; one where the weights' total is given.
+_ROUGH = 1e-5
 
 
 class Readable(Problem, Protocol):
@@ -109,7 +109,7 @@ def minimise_with_few_reads(
     certified on the whole; where the sample misleads, ordinary Newton steps finish the work.
     """
     first = _first(rough, feasible)
-    most = MAX_EVALUATIONS if first is None else _FROM_ROUGH
+    most = MAX_EVALUATIONS if first is None else 3 if feasible.capped else 2
     start = minimise(sample, feasible, first, max(tolerance, _ROUGH), most)
     v, own = start.v, start.evaluation
     now, mark = _surveyed(whole, v, feasible)
