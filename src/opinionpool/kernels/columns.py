@@ -16,9 +16,13 @@ import numpy as np
 from .jit import inlined, part
 from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
 from .powers import brief, exponential
-from .reductions import larger_of, total_of
+from .reductions import any_beyond, larger_of, total_of
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
 from .vector import prefetch, view
+
+#: Means up to which their rounding does not matter: it is some 1e-7 of them, and products of
+#: deviations are wrong by its square.
+LARGE = 64.0
 
 
 @inlined
@@ -248,11 +252,12 @@ def centred(
 ) -> None:
     """Set every model's ``(x − Σ p x) √(u p)``, groups of 16 rows after one another.
 
-    In the dtype of the cells. The mean of what is left of cells less their mean is taken off
-    too: it is what rounding did to a mean that was large beside the differences.
+    In the dtype of the cells. Of means beyond :data:`LARGE` what rounding did to them is taken off
+    too: the mean of what is left.
     """
     width, turned = LANES * filled_up(K), start_of(columns)
     none, row_of_c = spread(like, like.dtype.type(0)), c.strides[0] // size_of(c)
+    large = like.dtype.type(LARGE)
     for r in range(0, rows, LANES):
         begin = r // LANES * width
         weights, roots = address_of(p, begin), address_of(root, begin)
@@ -263,7 +268,9 @@ def centred(
             for k in range(64 * (a % 2), LANES * K * size_of(like), 128):
                 prefetch(line + np.uint64(k))
             mean = mean_of(like, weights, turned, none, K)
-            rest = mean_of(like, weights, turned, mean, K)
+            rest = none
+            if any_beyond(mean, large):
+                rest = mean_of(like, weights, turned, mean, K)
             place = a * row_of_c + r * K
             for k in range(0, LANES * K, LANES):
                 own = apart(apart(load(like, turned, k), mean), rest)

@@ -26,6 +26,21 @@ def where_equal(typingctx: Any, x: Any, value: Any) -> Any:
 
 
 @intrinsic
+def any_beyond(typingctx: Any, x: Any, most: Any) -> Any:
+    """Whether a lane's absolute value is above ``most``, or is NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        size, most = (
+            call(builder, "llvm.fabs", args[:1]),
+            spread_over(builder, args[1], args[0].type),
+        )
+        bits = builder.bitcast(builder.fcmp_unordered(">", size, most), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
+
+    return types.boolean(x, x.dtype), codegen
+
+
+@intrinsic
 def keep_first(typingctx: Any, x: Any, n: Any, other: Any) -> Any:
     """Return the first n lanes of x, and ``other`` in those behind them."""
 
