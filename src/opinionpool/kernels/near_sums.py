@@ -81,17 +81,22 @@ def near_sum(
         total = total + wide(first + second)
         fetch_four(later + np.uint64(4 * k))
         fetch_four(later + np.uint64(4 * (k + 4 * LANES)))
-    for k in range(n - n % eight, n - n % LANES, LANES):
+    begin, last = n - n % eight, spread(like, dtype(0))
+    if n - begin >= 4 * LANES:
+        high, low, last = four_near(like, address, begin, magic)
+        top, bottom = larger_of(top, high), smaller_of(bottom, low)
+        begin += 4 * LANES
+    for k in range(begin, n - n % LANES, LANES):
         x = load(like, address, k)
         top, bottom = larger_of(top, x), smaller_of(bottom, x)
-        total = total + wide(shifted_exponential32(x, magic))
+        last = last + shifted_exponential32(x, magic)
     if n % LANES:
         k, many = n - n % LANES, n % LANES
         x = load_first(like, address, k, many)
         top = larger_of(top, keep_first(x, many, dtype(-np.inf)))
         bottom = smaller_of(bottom, keep_first(x, many, dtype(np.inf)))
-        total = total + wide(keep_first(shifted_exponential32(x, magic), many, dtype(0)))
-    return highest_of(top), lowest_of(bottom), total_of(total)
+        last = last + keep_first(shifted_exponential32(x, magic), many, dtype(0))
+    return highest_of(top), lowest_of(bottom), total_of(total + wide(last))
 
 
 @inlined

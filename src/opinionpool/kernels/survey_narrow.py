@@ -16,11 +16,12 @@ from .checksum import checksum_of
 from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, size_of, spread, start_of, store, wide
 from .near_sums import LN2, is_near, near_rows, shift_of
-from .powers import LOG2_E, MAGIC32, MOST32, exponential, logarithm, shifted_exponential32
+from .powers import LOG2_E, MAGIC32, MOST32, exponential, shifted_exponential32
 from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch, scratch_rows
 from .status import LEFT
-from .survey_rows import SPAN_BYTES, at_soft, fetch
+from .survey_notes import look_up, settle
+from .survey_rows import SPAN_BYTES, fetch
 from .turned import filled_up, turn
 from .vector import view
 
@@ -29,9 +30,6 @@ from .vector import view
 NEAR32 = 86.0
 #: Rows of a tile at most: what is noted of them stays in the first-level cache.
 MOST_ROWS = 256
-#: Classes up to which what happened is picked among the columns, two operations for each of them;
-#: for 16 rows of 10 classes it takes 15 cycles, looking them up one by one 40 (measured).
-MOST_PICKED = 32
 
 
 @part
@@ -171,54 +169,10 @@ def repeated(out: Any, at: Any, rows: int, K: int, like: Any) -> None:
 
 
 @part
-def numbered(out: Any, classes: Any, rows: int) -> None:
-    """Write classes as numbers of the dtype of ``out``."""
+def numbered(out: Any, share: Any, classes: Any, rows: int) -> None:
+    """Write classes as numbers of the dtype of ``out``, and what counts of each row: all, or 0."""
     for r in range(rows):
-        out[r] = classes[r]
-
-
-@part
-def log_probabilities(to: Any, cells: Any, log_z: Any, classes: Any, rows: int) -> None:
-    """Set log-probabilities of classes, whose cells are known."""
-    for r in range(rows):
-        to[r] = cells[r] - log_z[r] if classes[r] >= 0 else 0.0
-
-
-@part
-def look_up(to: Any, log_z: Any, x: Any, classes: Any, soft: Any, rows: int, K: int) -> None:
-    """Set log-probabilities of what happened, of a tile's rows."""
-    for r in range(rows):
-        if soft.size:
-            to[r] = at_soft(x[r * K : (r + 1) * K], soft[r], K, log_z[r])
-        else:
-            to[r] = x[r * K + classes[r]] - log_z[r] if classes[r] >= 0 else 0.0
-
-
-@part
-def count_rows(
-    found: Any, log_z: Any, happened: Any, weight: Any, status: Any, near: Any, rows: int
-) -> None:
-    """Add a tile's good rows to the last three of what was found."""
-    like, lost, counted = 0, 0.0, 0.0
-    for r in range(rows):
-        like += 1 if status[r] == 0 and near[0] <= log_z[r] <= near[1] else 0
-    for r in range(len(weight)):
-        u = weight[r] if status[r] == 0 else 0.0
-        lost += u * happened[r] if u > 0 else 0.0
-        counted += u
-    found[3] += like
-    found[4] -= lost
-    found[5] += counted
-
-
-@part
-def keep_some(out: Any, numbers: Any) -> None:
-    """Copy as many numbers as there is room for.
-
-    A loop: numba compiles assignments to slices with all that might be said of their shapes.
-    """
-    for r in range(len(out)):
-        out[r] = numbers[r]
+        out[r], share[r] = classes[r], 1.0 if classes[r] >= 0 else 0.0
 
 
 @jit
@@ -246,10 +200,10 @@ def survey_narrow(
     """
     words_of_row, many = K * size_of(like) // 4, rows_of_tile(K, size_of(like))
     narrow = size_of(like) == 4 and wanted
-    picking = narrow and outcomes[0].size > 0 and K <= MOST_PICKED
+    picking = narrow and outcomes[0].size > 0
     owners = (
         (scratch(LANES * filled_up(K), like), scratch((many + LANES) * K, like)),
-        (scratch_rows(3 if wanted else 0, many, found), scratch(many if picking else 0, like)),
+        (scratch_rows(4 if wanted else 0, many, found), scratch(many if picking else 0, like)),
     )
     columns, copies = borrowed(owners[0][0]), borrowed(owners[0][1])
     of_rows, picked = borrowed(owners[1][0]), borrowed(owners[1][1])
@@ -282,7 +236,8 @@ def survey_narrow(
         states[:] = 0
         high, low, widest, sound = -np.inf, np.inf, 0.0, False
         if hopeful:
-            numbered(picked, y, rows if picking else 0)
+            if picking:
+                numbered(picked, of_rows[3], y, rows)
             high, low, widest, sound = near_tile(at, rows, K, shift, of_rows, picked, later, like)
         known = picking and sound
         if not sound:
@@ -299,14 +254,10 @@ def survey_narrow(
             shift = shift_of(high, low)
         if not wanted:
             continue
-        mass, tops, happened = of_rows[0], of_rows[1], of_rows[2]
-        for r in range(rows):
-            tops[r] += logarithm(mass[r])
+        z, p = log_z[begin : begin + rows], at_outcome[begin : begin + rows]
         if known:
-            log_probabilities(happened, picked, tops, y, rows)
-        elif y.size or q.size:
-            look_up(happened, tops, view(at, like, rows * K), y, q, rows, K)
-        count_rows(found, tops, happened, u, states, near, rows)
-        keep_some(log_z[begin : begin + rows], tops)
-        keep_some(at_outcome[begin : begin + rows], happened)
+            settle(found, of_rows, picked, u, states, near, z, p)
+        else:
+            look_up(of_rows[2], of_rows[3], view(at, like, rows * K), y, q, rows, K)
+            settle(found, of_rows, of_rows[2], u, states, near, z, p)
     keep(owners)

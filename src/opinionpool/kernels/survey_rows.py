@@ -12,15 +12,17 @@ from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, load_first, size_of, start_of
 from .near_sums import LN2, fetch_four, is_near, near_sum, shift_of
 from .passes import exponential_sum
-from .powers import logarithm
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
-from .scratch import scratch
+from .scratch import scratch, scratch_rows
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
+from .survey_notes import happened_in, settle
 from .vector import prefetch, view
 
 #: Bytes of a row that are gone over as often as need be before the next ones are: they then come
 #: from the first-level cache.
 SPAN_BYTES = 1 << 14
+#: Rows whose logarithms wait to be taken together.
+WAITING = 64
 #: Bytes between what is computed and what is fetched meanwhile: four rows of 1,000 float32 take
 #: 0.9 of the time that one row takes, and no longer than sixteen.
 AHEAD = 1 << 14
@@ -106,16 +108,6 @@ def fetch(at: Any, size: int) -> None:
 
 
 @part
-def at_soft(x: Any, q: Any, n: int, log_z: float) -> float:
-    """Return ``Σ_k q_k x_k − log_z Σ_k q_k`` with 0·(−inf) = 0; 0 where q is."""
-    total = mass = 0.0
-    for k in range(n):
-        total += q[k] * (x[k] if q[k] > 0 else 0.0)
-        mass += q[k]
-    return total - log_z * mass if mass > 0 else 0.0
-
-
-@part
 def with_care(
     address: Any, n: int, wanted: bool, ahead: int, clean: Any, like: Any
 ) -> tuple[tuple[int, int, int], tuple[float, float], tuple[float, float]]:
@@ -139,14 +131,6 @@ def with_care(
         _, _, mass = near_sum(address, n, shift, ahead, like)
         return counts, (high, low), (shift * LN2, mass)
     return counts, (high, low), (high, exponential_sum(cells, high, n, size_of(like) == 4))
-
-
-@inlined
-def count_row(found: Any, log_z: float, happened: float, u: float, near: Any) -> None:
-    """Add a good row to the last three of what was found; see :func:`survey_rows`."""
-    found[3] += 1.0 if near[0] <= log_z <= near[1] else 0.0
-    found[4] -= u * happened if u > 0 else 0.0
-    found[5] += u
 
 
 @jit
@@ -189,17 +173,14 @@ def survey_rows(
     """
     narrow, words_of_cell = size_of(like) == 4, size_of(like) // 4
     span = SPAN_BYTES // size_of(like)
-    owner = scratch(min(K, span), like)
-    ahead, clean, like, status = (
-        reach_of(K, step, like),
-        borrowed(owner),
-        borrowed(like),
-        borrowed(status),
-    )
+    owner, of_rows = scratch(min(K, span), like), scratch_rows(4, WAITING, found)
+    ahead, clean, notes = reach_of(K, step, like), borrowed(owner), borrowed(of_rows)
+    like, status = borrowed(like), borrowed(status)
     classes, soft, weight = borrowed(outcomes[0]), borrowed(outcomes[1]), borrowed(outcomes[2])
     log_z, at_outcome = borrowed(log_z), borrowed(at_outcome)
     found, sums = borrowed(found), borrowed(sums)
     shift, hopeful = 0.0, narrow and wanted
+    noted = first  # row of the first note
     for n in range(first, last):
         at = base + np.uint64(n * step)
         nan = above = below = 0
@@ -234,7 +215,6 @@ def survey_rows(
         elif below == K:
             state = IMPOSSIBLE
         status[n] = state
-        row_z = top + logarithm(mass) if wanted and state == 0 else np.nan
         if state == 0:
             sums[1] += np.uint64(below)
             found[0], found[1] = min(found[0], low), max(found[1], high)
@@ -242,15 +222,13 @@ def survey_rows(
             # As the row before was: whoever has constants of his own in each is not tried in vain.
             hopeful = narrow and wanted and below == 0 and is_near(high, low, shift)
             shift = shift_of(high, low)
-        happened = 0.0
-        if soft.size:
-            happened = at_soft(view(at, like, K), soft[n], K, row_z)
-        elif classes.size and classes[n] >= 0:
-            happened = view(at, like, K)[classes[n]] - row_z
-        if wanted and state == 0:
-            count_row(found, row_z, happened, weight[n] if weight.size else 0.0, near)
-        if log_z.size:
-            log_z[n] = row_z
-        if at_outcome.size:
-            at_outcome[n] = happened
-    keep(owner)
+        r = n - noted
+        sound = wanted and state == 0
+        notes[0, r], notes[1, r] = mass if sound else 1.0, top if sound else np.nan
+        notes[2, r], notes[3, r] = happened_in(view(at, like, K), classes, soft, n, K)
+        if r + 1 == WAITING or n + 1 == last:
+            here = slice(noted, n + 1)
+            u, z, p = weight[here], log_z[here], at_outcome[here]
+            settle(found, notes, notes[2], u, status[here], near, z, p)
+            noted = n + 1
+    keep((owner, of_rows))
