@@ -44,7 +44,7 @@ def test_rows_are_a_prime_number_apart_and_in_place(monkeypatch, seed):
     held = sample.parameters.in_place[1]
     assert np.shares_memory(held, arrays["b"])
     apart = held.strides[0] // arrays["b"].strides[0]
-    assert apart == 13  # 4000 / 250 = 16
+    assert apart == 11  # 4000 / 333 = 12
     first = np.flatnonzero((arrays["b"] == held[0]).all(axis=1))[0]
     assert 0 <= first < apart
     np.testing.assert_array_equal(sample.outcomes.classes, y[first::apart])

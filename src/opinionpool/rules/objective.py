@@ -23,9 +23,11 @@ Array = NDArray[np.float64]
 #: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions; others: docs/penalty.md.
 TEMPERATURE_SHRINKAGE = 3.0
 WEIGHT_SHRINKAGE = 0.15
-#: Of so many rows one is in a sample, but not fewer than so many: half a dozen evaluations of it
-#: then cost less than half of one of all rows. A rough sample has so many times fewer.
-SAMPLED, FEWEST, ROUGH = 32, 2048, 8
+#: Of so many rows one is in a sample, but not fewer than so many, up to a twelfth of all: half a
+#: dozen evaluations of it then cost less than half of one of all rows. (Of 2,000 rows of 128,000
+#: classes a sixteenth saved as much and cost half a reading on average, 15 fits each.) A rough
+#: sample has so many times fewer.
+SAMPLED, FEWEST, MOST_SHARE, ROUGH = 32, 2048, 12, 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class PooledLoss:
         rows are all met, and begin at random. Arrays in memory are read in place.
         """
         n = self.evidence.n_rows
-        size = max(1, n // SAMPLED, min(n // 16, FEWEST)) // share
+        size = max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) // share
         apart = _prime(n // max(1, size))
         some = self.evidence.take(slice(int(np.random.default_rng(seed).integers(apart)), n, apart))
         lazy = cast(Lazy, some.parameters)
