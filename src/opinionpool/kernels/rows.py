@@ -40,34 +40,29 @@ from typing import Any
 import numpy as np
 
 from .jit import jit
-from .lanes import LANES, borrowed, keep, start_of
-from .means import brief_exponentials, exponentials_and_sums, rescaled_mass
-from .moments import MOST_ADDED, add_products, collect, merge, sums_of
+from .lanes import LANES, borrowed, keep
+from .moments import MOST_ADDED, collect, merge, sums_of
 from .passes import scaled
 from .places import leave_out, locate, set_out
 from .powers import summed_logarithms
-from .products import add_grams, dots, lessened
+from .products import add_grams, lessened
+from .row_tiles import (
+    add_tile_products,
+    exponentiated_tile,
+    happened_in_tile,
+    note_means,
+    relative_to_origin,
+)
 from .scratch import scratch, scratch_rows, table
 from .status import IMPOSSIBLE, RULED_OUT, UNANSWERED
-from .sweeps import first_at, pooled
-from .tiles import (
-    answering,
-    groups_of,
-    padded,
-    repaired,
-    shared,
-    spread_out,
-    tile_of,
-)
-from .vector import cell
+from .sweeps import pooled
+from .tiles import answering, groups_of, padded, tile_of
 
 #: Means of tiles whose products wait to be added or taken off.
 COLUMNS = 256
 #: Rows whose logarithms wait to be taken together: one alone takes 70 cycles, a tenth of a row of
 #: 64 classes, for nothing but waiting for one operation after another.
 WAITING = 64
-#: What is taken off a logit that is to have no exponential; float32 holds it.
-GONE = 1e30
 
 
 @jit
@@ -147,49 +142,17 @@ def sum_rows(
             if partial:
                 leave_out(at, present, n, zeros)
             tile_top = pooled(z, at, early, row_v, groups, size, like)
-            for again in range(2):
-                if again:
-                    fault, tile_top = repaired(z, at, row_v, size, clean, zeros, like)
-                    state |= fault
-                now, leads = max(top, tile_top), tile_top > top
-                own[:] = 0.0
-                if leads:
-                    # Counted apart, exactly: sums of float32 do not see what is small beside it.
-                    favourite = first_at(z, size, tile_top)
-                    z[favourite] -= GONE
-                    for a in range(m4):
-                        best[a] = cell(like, at[a], favourite)
-                        h[a] = best[a] if top == -np.inf else h[a]
-                        own[a] = best[a] - h[a]
-                if order:
-                    here, check = exponentials_and_sums(
-                        own, e, z, now, at, to, h, groups, size, like
-                    )
-                else:
-                    here, check = brief_exponentials(e, z, now, size, spread_out(to, groups), like)
-                here_by = rescaled_mass(z, now, by, size, like) if by > 0 else 0.0
-                if leads:
-                    z[favourite], e[favourite] = tile_top, 1.0
-                    here, here_by = here + 1.0, here_by + 1.0
-                if check == 0:
-                    break
-            # What happened.
-            if soft.size:
-                q = soft[n, low : low + size]
-                for k in range(size):
-                    if q[k] > 0:
-                        z_y += q[k] * z[k]
-                if order:
-                    dots(y, q, at, size, like)
-            elif low <= classes[n] < low + size:
-                k = classes[n] - low
-                z_y = z[k]
-                for a in range(m4):
-                    y[a] = cell(like, at[a], k)
+            tops = top, tile_top
+            fault, tile_top, here, here_by = exponentiated_tile(
+                *(z, e, own, best, h, at, to, row_v, groups, clean, zeros),
+                *(tops, by, order, size, like),
+            )
+            state |= fault
+            z_y += happened_in_tile(y, z, at, classes, soft, n, low, size, order, like)
             if tile_top == -np.inf:
                 continue
             # What came before, relative to the largest so far.
-            begins = top == -np.inf
+            begins, now = top == -np.inf, max(top, tile_top)
             old = 1.0 if now == top else 0.0 if begins else math.exp(top - now)
             before = mass * old
             mass = before + here
@@ -199,43 +162,22 @@ def sum_rows(
             if order == 0:
                 continue
             if partial:
-                origin, z_own = top if begins else origin, 0.0
-                for k in range(size):
-                    z[k] = z[k] if e[k] > 0 else origin  # perhaps −inf
-                    z_own += e[k] * (z[k] - origin)
+                origin = top if begins else origin
+                z_own = relative_to_origin(z, e, origin, size)
             if order == 2 and here > 0 and not (single and (state or z_y == -np.inf)):
-                for a in range(m4):
-                    plus[a, columns] = 0.0
-                if old < 1:
-                    lessened(minus, begun, columns, math.sqrt(old))
-                    lessened(plus, begun, columns, math.sqrt(old))
-                if before > 0:
-                    root, kept = math.sqrt(here * before / mass), old / before
-                    z_apart = z_own / here - z_sum * kept
-                    for a in range(m4):
-                        apart = share[a] * (own[a] / here - pull[a] * kept) + rest[a] * z_apart
-                        plus[a, columns] = root * apart
-                root = math.sqrt(u[n] if single else here)
-                for a in range(m4):
-                    mean = own[a] / here
-                    centre[a] = h[a] + mean  # rounded to the dtype of the cells
-                    minus[a, columns] = root * share[a] * (mean - (centre[a] - h[a]))
+                weight, products = u[n] if single else here, of_rows if single else of_tile
+                note_means(
+                    *(plus, minus, (begun, columns), centre, h, own, pull, share, rest),
+                    *((z_own, z_sum), (here, before), old, weight),
+                )
                 columns += 1
                 if single:
                     scaled(e, e, u[n] / mass, size)
                     added += (size + LANES - 1) // LANES
-                products = of_rows if single else of_tile
-                if partial:
-                    z_mean = origin + z_own / here
-                    for a in range(m4):
-                        own_share, own_rest = share[a], rest[a]
-                        shared(
-                            clean[a], at[a], centre[a], z, z_mean, own_share, own_rest, size, like
-                        )
-                        piece[a] = start_of(clean[a])
-                    add_products(products, e, piece, to, none, size, like)
-                else:
-                    add_products(products, e, at, to, centre, size, like)
+                add_tile_products(
+                    *(products, e, at, to, centre, share, rest, z),
+                    *(origin + z_own / here, clean, piece, none, partial, size, like),
+                )
                 if not single:
                     merge(of_row, old, of_tile, 1.0, like)
             for a in range(m4):
