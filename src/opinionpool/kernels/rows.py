@@ -3,8 +3,8 @@
 Design
 ------
 *One pass over memory.* A row is read in tiles; everything that a tile contributes (pooled logits,
-exponentials, means, centred products) is computed while its M pieces, and those of the next, are in
-the first two levels of cache. Nothing of size N × K is written but the result.
+exponentials, means, centred products: ``row_tiles``) is computed while its M pieces, and those of
+the next, are in the first two levels of cache. Nothing of size N × K is written but the result.
 
 *Raw logits.* The pooled logits of a tile are float64 sums of the cells as they are; a constant
 per row and model moves top, means and outcome alike and cancels in float64 (1e4 costs 1e-12).
@@ -25,8 +25,8 @@ of a weighted covariance (Chan, Golub and LeVeque 1979), a column for each tile.
 *Memory* of a row is fetched while the row before is computed on (``sweeps``).
 
 *Vetoes and faults.* A pooled logit that is not finite sends its tile through
-:func:`repaired`: −inf is a veto (the class gets no mass, the cell counts 0), anything else is a
-fault. Tiles of finite cells pay one multiplication per exponential for this.
+:func:`~.tiles.repaired`: −inf is a veto (the class gets no mass, the cell counts 0), anything else
+is a fault. Tiles of finite cells pay one multiplication per exponential for this.
 
 *Threads* take blocks of rows, whose sums are added in the order of the blocks: the same bits
 for every number of threads.

@@ -39,23 +39,28 @@ def rows_of_tile(K: int, itemsize: int) -> int:
 
 
 @inlined
-def fetch_rows(later: Any, r: int, K: int, like: Any) -> None:
-    """Ask for 16 rows' cells, and for two lists of 8 bytes a row."""
-    fetch(later[0] + np.uint64(r * K * size_of(like)), LANES * K * size_of(like))
+def fetch_notes(later: Any, r: int) -> None:
+    """Ask for what is known of 16 rows, in two lists of 8 bytes a row."""
     fetch(later[1] + np.uint64(8 * r), 8 * LANES)
     fetch(later[2] + np.uint64(8 * r), 8 * LANES)
 
 
 @inlined
-def extremes_of_rows(columns: Any, K: int) -> Any:
-    """Return 16 rows' largest and smallest cells, and lanes that are 0 if all cells are finite."""
+def extremes_of_rows(columns: Any, K: int, later: Any) -> Any:
+    """Return 16 rows' largest and smallest cells, and lanes that are 0 if all cells are finite.
+
+    As many cells ``later`` are fetched meanwhile.
+    """
+    column = LANES * size_of(columns)
     start = start_of(columns)
     top = bottom = load(columns, start, 0)
     check = top * columns.dtype.type(0)
+    fetch(later, column)
     for k in range(1, K):
         x = load(columns, start, k * LANES)
         top, bottom = larger_of(top, x), smaller_of(bottom, x)
         check = check + x * columns.dtype.type(0)
+        fetch(later + np.uint64(k * column), column)
     return top, bottom, check
 
 
@@ -79,7 +84,9 @@ def near_tile(
         inset = np.uint64(r * K * size_of(like))
         if picking:
             classes = load(like, start_of(cells), r)
-        top, bottom, total, own = near_rows(at + inset, K, magic, classes, picking, like)
+        top, bottom, total, own = near_rows(
+            at + inset, later[0] + inset, K, magic, classes, picking, like
+        )
         high, low = larger_of(high, top), smaller_of(low, bottom)
         widest = larger_of(widest, wide(top) - wide(bottom))
         check = check + total * 0.0
@@ -87,7 +94,7 @@ def near_tile(
         store(tops, r, reference)
         if picking:
             store(cells, r, own)
-        fetch_rows(later, r, K, like)
+        fetch_notes(later, r)
     most, least = np.float64(highest_of(high)), np.float64(lowest_of(low))
     sound = total_of(check) == 0 and is_near(most, least, shift)
     return most, least, highest_of(widest), sound
@@ -127,8 +134,8 @@ def careful_tile(
     for r in range(0, rows, LANES):
         inset = np.uint64(r * K * size_of(like))
         turn(like, start_of(columns), at + inset, K)
-        fetch_rows(later, r, K, like)
-        top, bottom, check = extremes_of_rows(columns, K)
+        fetch_notes(later, r)
+        top, bottom, check = extremes_of_rows(columns, K, later[0] + inset)
         if total_of(check) != 0:
             states[r : r + LANES] = LEFT
             sound = False
