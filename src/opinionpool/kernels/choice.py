@@ -11,10 +11,11 @@ Kernels = Literal["auto", "reference"]
 #: Classes up to which rows are laid along the vectors. 8 models, float32, time of narrow ÷ wide
 #: rows for pooling: 0.87 at 80 classes, 0.93 at 96, 1.13 at 200; for loss and gradient 0.75 at 64,
 #: 0.92 at 96, 1.07 at 128; for all three sums 0.91 at 64, 1.09 at 96, 1.27 at 128; for a survey
-#: 0.63 at 100, 0.78 at 131, 0.88 at 200, 1.01 at 256.
+#: 0.63 at 100, 0.78 at 131, 0.88 at 200, 1.01 at 256, and of float64 at half as many: there bytes
+#: of a row count.
 NARROW_POOL = 128
 NARROW_SUMS = 64
-NARROW_SURVEY = 256
+NARROW_SURVEY = 1024
 #: Results larger than this are written past the caches: the usual size of a last-level cache,
 #: which they would empty of everything else. Measured by benchmarks/run.py apply.
 PAST_CACHES = 1 << 25

@@ -125,7 +125,7 @@ def survey(
     )
     # Parts of the usual blocks, enough of them for threads to end together. Of wide rows a half:
     # calling takes 10 µs, a tenth of the time of an eighth of rows of 128,000 classes.
-    parts_of_block = 8 if k <= NARROW_SURVEY else 2
+    parts_of_block = 8 if k * x.itemsize <= NARROW_SURVEY else 2
     found = in_threads(work, blocks(n, k * x.itemsize, parts_of_block), threads)
     parts, tallies = [part for part, _ in found], [own for _, own in found]
     good = [part for part in parts if part.low <= part.high]
@@ -199,8 +199,9 @@ class _Compiled(_Plain):
 
     def __init__(self, x: NDArray[Any], *rest: Any) -> None:
         super().__init__(x, *rest)
-        self.narrow = x.shape[1] <= NARROW_SURVEY
-        self.rows = Rows([x], common_dtype([x]), adjacent_rows=self.narrow)
+        dtype = common_dtype([x])
+        self.narrow = x.shape[1] * dtype.itemsize <= NARROW_SURVEY
+        self.rows = Rows([x], dtype, adjacent_rows=self.narrow)
         nothing = np.zeros(0)
         self.classes = plain_layout(nothing if self.classes is None else self.classes, np.int64)
         self.soft = plain_layout(np.zeros((0, 0)) if self.soft is None else self.soft, np.float64)
