@@ -231,17 +231,29 @@ def probabilities(
 
 
 @inlined
-def mean_of(like: Any, weights: Any, at: Any, shift: Any, K: int) -> Any:
-    """Return ``Σ p (x − shift)`` of 16 rows: four classes at a time, none waiting for another."""
+def fetch_half(at: Any, size: int) -> None:
+    """Ask for every second line."""
+    for byte in range(0, size, 128):
+        prefetch(at + np.uint64(byte))
+
+
+@inlined
+def mean_of(like: Any, weights: Any, at: Any, shift: Any, K: int, line: Any) -> Any:
+    """Return ``Σ p (x − shift)`` of 16 rows: four classes at a time, none waiting for another.
+
+    Meanwhile every second of as many lines is asked for, a few at a time.
+    """
     mean, whole = spread(like, like.dtype.type(0)), LANES * (K - K % 4)
     for k in range(0, whole, 4 * LANES):
         k1, k2, k3 = k + LANES, k + 2 * LANES, k + 3 * LANES
+        fetch_half(line + np.uint64(k * size_of(like)), 4 * LANES * size_of(like))
         first = load(like, weights, k) * apart(load(like, at, k), shift)
         second = load(like, weights, k1) * apart(load(like, at, k1), shift)
         first = first + load(like, weights, k2) * apart(load(like, at, k2), shift)
         second = second + load(like, weights, k3) * apart(load(like, at, k3), shift)
         mean = mean + (first + second)
     for k in range(whole, LANES * K, LANES):
+        fetch_half(line + np.uint64(k * size_of(like)), LANES * size_of(like))
         mean = mean + load(like, weights, k) * apart(load(like, at, k), shift)
     return mean
 
@@ -263,14 +275,12 @@ def centred(
         weights, roots = address_of(p, begin), address_of(root, begin)
         for a in range(len(at)):
             turn(like, turned, at[a] + np.uint64(r * K * size_of(like)), K)
-            # Of every second model, every second line each time: not many at once.
-            line = to[a - a % 2 + 1] + np.uint64(r * K * size_of(like))
-            for k in range(64 * (a % 2), LANES * K * size_of(like), 128):
-                prefetch(line + np.uint64(k))
-            mean = mean_of(like, weights, turned, none, K)
+            # Of every second model; the lines between those that the one before it asked for.
+            line = to[a - a % 2 + 1] + np.uint64(r * K * size_of(like) + 64 * (a % 2))
+            mean = mean_of(like, weights, turned, none, K, line)
             rest = none
             if any_beyond(mean, large):
-                rest = mean_of(like, weights, turned, mean, K)
+                rest = mean_of(like, weights, turned, mean, K, line)
             place = a * row_of_c + r * K
             for k in range(0, LANES * K, LANES):
                 own = apart(apart(load(like, turned, k), mean), rest)
