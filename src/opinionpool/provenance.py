@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .families.lazy import Lazy
 from .predictions import Predictions, Targets
 from .predictions.cells import Cells
+from .predictions.classes import are_counted
 from .rules.evidence import Evidence
 
 Array = NDArray[np.float64]
@@ -36,7 +37,10 @@ def row_counts(
 
 def fingerprint(predictions: Predictions, targets: Targets) -> str:
     """Return the SHA-256 of what was fitted: equal data, equal fingerprint."""
-    digest = hashlib.sha256(repr((predictions.names, predictions.classes)).encode())
+    classes: Any = predictions.classes
+    # Writing a hundred thousand numbers takes 5 ms.
+    classes = range(len(classes)) if are_counted(classes) else classes
+    digest = hashlib.sha256(repr((predictions.names, classes)).encode())
     outcomes = targets.outcomes
     said: NDArray[Any] = predictions.parameters
     lazy = isinstance(said, Lazy)

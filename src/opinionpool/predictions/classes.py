@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import eq
 from typing import Any
 
@@ -113,7 +114,7 @@ def aligned_columns(
 
 def unnamed_classes(
     n_columns: int, given: Sequence[object] | None, labels: NDArray[Any] | None
-) -> list[Label]:
+) -> Sequence[Label]:
     """Name columns that have no names (design.md, "Shapes and labels").
 
     ``classes=`` if given, else the sorted labels when there are as many, else 0…K−1 when every
@@ -126,16 +127,15 @@ def unnamed_classes(
                 f"with {n_columns} columns"
             )
         return [plain(label) for label in given]
-    counted: list[Label] = list(range(n_columns))
     if labels is None:
-        return counted
+        return counted(n_columns)
     distinct = sorted_labels(labels)
     if len(distinct) == n_columns:
         return distinct
     if n_columns == 2 and all(isinstance(label, bool) for label in distinct):
         return [False, True]
     if all(_is_counted(label, n_columns) for label in distinct):
-        return counted
+        return counted(n_columns)
     raise LabelError(
         f"the predictions have {n_columns} unnamed columns and the labels {len(distinct)} "
         f"classes ({_listed([str(c) for c in distinct])}); pass classes= with the columns' "
@@ -152,10 +152,17 @@ def _is_counted(label: Label, n: int) -> bool:
     return few and text.isascii() and text.isdecimal() and str(int(text)) == text and int(text) < n
 
 
-def _are_counted(classes: Sequence[object]) -> bool:
+@lru_cache(maxsize=1)
+def counted(n: int) -> tuple[int, ...]:
+    """Return the numbers 0…n−1: the same tuple again, which is then known at a glance."""
+    return tuple(range(n))
+
+
+def are_counted(classes: Sequence[object]) -> bool:
     """Whether classes are the numbers 0…K−1 (and not False and True, which equal two of them)."""
-    counted = range(len(classes))
-    return all(map(eq, classes, counted)) and set(map(type, classes)) <= {int}
+    if classes is counted(len(classes)):
+        return True
+    return all(map(eq, classes, range(len(classes)))) and set(map(type, classes)) <= {int}
 
 
 def class_numbers(
@@ -167,7 +174,7 @@ def class_numbers(
     """
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
         whole = labels.astype(np.int64, copy=False)
-        if len(whole) and _are_counted(classes) and 0 <= whole.min() <= whole.max() < len(classes):
+        if len(whole) and are_counted(classes) and 0 <= whole.min() <= whole.max() < len(classes):
             return whole
     number = {class_text(name): i for i, name in enumerate(classes)}
     distinct, inverse = _distinct(labels)

@@ -31,7 +31,7 @@ class Reading:
 
 def classes_of(
     tables: Mapping[str, Table], reading: Reading, hard: NDArray[Any] | None
-) -> tuple[list[Label], list[list[int] | None]]:
+) -> tuple[Sequence[Label], list[list[int] | None]]:
     """Return the classes, and each table's columns in their order (None for a single column).
 
     A single column is turned over where it is the first of the two classes, which is said by
@@ -76,10 +76,10 @@ def classes_of(
 
 def _several_classes(
     tables: Mapping[str, Table], reading: Reading, hard: NDArray[Any] | None
-) -> list[Label]:
+) -> Sequence[Label]:
     named = [(t.where, t.columns) for t in tables.values() if t.columns is not None]
     if named:
-        classes: list[Label] = list(aligned_columns(named)[0])
+        classes: Sequence[Label] = list(aligned_columns(named)[0])
         if reading.classes is not None:
             asked = [plain(c) for c in reading.classes]
             aligned_columns([("classes=", [class_text(c) for c in asked]), *named])
@@ -98,7 +98,7 @@ def _several_classes(
 
 def _two_classes(
     tables: Mapping[str, Table], reading: Reading, hard: NDArray[Any] | None
-) -> list[Label]:
+) -> Sequence[Label]:
     """Name the classes of models that all have one column."""
     names = {class_text(t.columns[0]) for t in tables.values() if t.columns}
     if reading.classes is not None:
