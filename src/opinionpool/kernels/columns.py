@@ -15,7 +15,7 @@ import numpy as np
 
 from .jit import inlined, part
 from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
-from .powers import brief, exponential
+from .powers import brief, exponential, exponential32
 from .reductions import any_beyond, larger_of, total_of
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
 from .vector import prefetch, view
@@ -99,35 +99,22 @@ def favourites(
 
 @part
 def exponentiate(
-    e: Any, mass: Any, tops: Any, rows: int, K: int, wanted: bool, lines: Any, like: Any
+    e: Any, mass: Any, z: Any, tops: Any, rows: int, K: int, wanted: bool, lines: Any, like: Any
 ) -> None:
-    """Set the rows' sums of ``exp(z − top)``, and put these in place of z if they are wanted."""
-    width = LANES * filled_up(K)
-    for r in range(0, rows, LANES):
-        begin = r // LANES * width
-        at, top, total = address_of(e, begin), load(tops, start_of(tops), r), spread(e, 0.0)
-        for k in range(K):
-            own = exponential(load(e, at, LANES * k) - top, size_of(like) == 4)
-            total = total + own
-            if wanted:
-                store(e, begin + LANES * k, own)
-            fetch_lines(lines, (r * K + LANES * k) * size_of(like))
-        store(mass, r, total)
+    """Set the rows' sums of ``exp(z − top)``, float64, and e to these if they are wanted.
 
-
-@part
-def shortly_exponentiated(
-    e: Any, mass: Any, z: Any, tops: Any, rows: int, K: int, lines: Any, like: Any
-) -> None:
-    """Set ``exp(z − top)`` in the precision of the cells, and the rows' sums of that in float64."""
+    In the dtype of ``e``, which may be ``z``; in float64, to what float32 cells are worth.
+    """
     width = LANES * filled_up(K)
     for r in range(0, rows, LANES):
         begin = r // LANES * width
         at, top, total = address_of(z, begin), load(tops, start_of(tops), r), spread(z, 0.0)
         for k in range(K):
-            own = brief(rounded(like, load(z, at, LANES * k) - top))
+            t = rounded(e, load(z, at, LANES * k) - top)
+            own = exponential32(t) if size_of(e) == 4 else exponential(t, size_of(like) == 4)
             total = total + wide(own)
-            store(e, begin + LANES * k, own)
+            if wanted:
+                store(e, begin + LANES * k, own)
             fetch_lines(lines, (r * K + LANES * k) * size_of(like))
         store(mass, r, total)
 

@@ -40,7 +40,6 @@ from .columns import (
     probabilities,
     quartered,
     rescaled_masses,
-    shortly_exponentiated,
 )
 from .gram import add_gram
 from .jit import jit, part
@@ -136,7 +135,7 @@ def apply_narrow(
             status[low : low + rows] = LEFT
             continue
         status[low : low + rows] = 0
-        exponentiate(e, mass, tops, full, K, not log, quarters[3], like)
+        exponentiate(e, mass, e, tops, full, K, not log, quarters[3], like)
         for r in range(full):
             tops[r] = tops[r] + logarithm(mass[r]) if log else 1.0 / mass[r]
         for r in range(0, full, LANES):
@@ -232,7 +231,7 @@ def sum_narrow(
             rescaled_masses(other, z, tops, by, full, K, like)
             for r in range(full):
                 rescaled += weight[r] * (by * (tops[r] - z_y[r]) + logarithm(other[r]))
-        shortly_exponentiated(p, mass, z, tops, full, K, fourth, like)
+        exponentiate(p, mass, z, tops, full, K, True, fourth, like)
         for r in range(full):
             value += weight[r] * ((tops[r] - z_y[r]) + logarithm(mass[r]))
         if order == 0:

@@ -44,7 +44,7 @@ from .lanes import LANES, borrowed, keep
 from .moments import MOST_ADDED, collect, merge, sums_of
 from .passes import scaled
 from .places import leave_out, locate, set_out
-from .powers import summed_logarithms
+from .powers import WAITING, summed_logarithms
 from .products import add_grams, lessened
 from .row_tiles import (
     add_tile_products,
@@ -60,9 +60,6 @@ from .tiles import answering, groups_of, padded, tile_of
 
 #: Means of tiles whose products wait to be added or taken off.
 COLUMNS = 256
-#: Rows whose logarithms wait to be taken together: one alone takes 70 cycles, a tenth of a row of
-#: 64 classes, for nothing but waiting for one operation after another.
-WAITING = 64
 
 
 @jit

@@ -12,6 +12,7 @@ from .jit import inlined, jit, part
 from .lanes import LANES, borrowed, keep, load, load_first, size_of, start_of
 from .near_sums import LN2, fetch_four, is_near, near_sum, shift_of
 from .passes import exponential_sum
+from .powers import WAITING
 from .reductions import highest_of, keep_first, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch, scratch_rows
 from .status import IMPOSSIBLE, INFINITE, MISSING, PARTLY_NAN
@@ -21,8 +22,6 @@ from .vector import prefetch, view
 #: Bytes of a row that are gone over as often as need be before the next ones are: they then come
 #: from the first-level cache.
 SPAN_BYTES = 1 << 14
-#: Rows whose logarithms wait to be taken together.
-WAITING = 64
 #: Bytes between what is computed and what is fetched meanwhile: four rows of 1,000 float32 take
 #: 0.9 of the time that one row takes, and no longer than sixteen.
 AHEAD = 1 << 14
