@@ -35,14 +35,11 @@ def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure
 
 def model_losses(evidence: Evidence) -> Array:
     """Return each model's mean loss on the rows it answered, NaN where it answered none."""
-    total, lost = np.zeros(evidence.n_models), np.zeros(evidence.n_models)
-    for part in evidence.parts():
-        u = np.broadcast_to(part.weight, (part.n_models, part.n_rows))
-        if part.present is not None:
-            u = np.where(part.present, u, 0.0)
-        nll = np.where(u > 0, -part.log_likelihood(), 0.0)
-        total += u.sum(axis=1)
-        lost += (u * nll).sum(axis=1)
+    u = np.broadcast_to(evidence.weight, (evidence.n_models, evidence.n_rows))
+    if evidence.present is not None:
+        u = np.where(evidence.present, u, 0.0)
+    nll = np.where(u > 0, -evidence.log_likelihood(), 0.0)
+    total, lost = u.sum(axis=1), (u * nll).sum(axis=1)
     result: Array = np.where(total > 0, lost / np.where(total > 0, total, 1), np.nan)
     return result
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from .distributions import mixture_of
 from .errors import MissingOutputError, warn
 from .families import CATEGORICAL, Family
-from .families.floors import raise_floors
-from .families.lazy import Lazy, as_array
+from .families.lazy import Lazy, as_array, logits_in
 from .families.mixture import Mixture
 from .kernels import fused
 from .kernels.status import IMPOSSIBLE
@@ -25,7 +24,8 @@ from .predictions import Predictions, Targets
 from .rules import LOG
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
-from .rules.fused import logits, worthwhile
+from .rules.fused import worthwhile
+from .treated import Treatment
 from .vetoes import veto_error
 from .weightings.vector_scaling import apply_vector
 
@@ -75,33 +75,12 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
     fill = present is not None and policy.missing == "prior"
-    if not isinstance(parameters, Lazy):
-        parameters = _applied(parameters, present if fill else None, policy, predictions.family)
-    elif fill or policy.floors.any() or policy.betas is not None:
-        family = predictions.family
-
-        def applied(block: Array, rows: slice) -> Array:
-            here = present[:, rows] if fill and present is not None else None
-            return _applied(block, here, policy, family)
-
-        parameters = as_array(parameters.map(applied))
+    treatment = Treatment(policy, predictions.family, present if fill else None)
+    if treatment.needed and isinstance(parameters, Lazy):
+        parameters = as_array(treatment.lazily(parameters))
+    elif treatment.needed:
+        parameters = treatment.parameters(parameters)
     return parameters, None if fill else present
-
-
-def _applied(
-    parameters: Array, present: NDArray[np.bool_] | None, policy: Policy, family: Family
-) -> Array:
-    """Apply floors, the models' own temperatures, and the prior where a model is absent."""
-    parameters = raise_floors(parameters, policy.floors, mix=policy.mixed)
-    if policy.betas is not None:
-        betas = policy.betas.tolist()
-        parameters = np.stack(
-            [family.tempered(own, b) for own, b in zip(parameters, betas, strict=True)]
-        )
-    if present is None:
-        return parameters
-    assert policy.prior is not None
-    return np.where(present[:, :, None], parameters, family.from_shown(policy.prior))
 
 
 def evidence_of(
@@ -116,6 +95,8 @@ def evidence_of(
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
     rows = predictions if every else predictions.take(targets.rows)
     parameters, present = prepared(rows, policy)
+    if isinstance(parameters, Lazy):
+        parameters = as_array(parameters.kept(threads))
     if fitting and present is not None and not present.any():
         raise MissingOutputError("no model has an output in any labelled row: nothing to fit")
     if present is not None and policy.fallback == "error" and not present.any(axis=0).all():
@@ -210,7 +191,7 @@ def _fused(
     """Pool by the log rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
     _, n, k = parameters.shape
     out, status = np.empty((n, k), dtype), np.empty(n, np.uint8)
-    for rows, arrays in logits(parameters):
+    for rows, arrays in logits_in(parameters, threads):
         here = None if present is None else present[:, rows]
         _, status[rows] = fused.apply(
             arrays, v, out=out[rows], log=log, present=here, closure=closure, threads=threads

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DistributionError, VetoError
-from .families.lazy import Lazy
+from .families.lazy import Lazy, logits_in
 from .rules.base import AnyRule
 from .rules.evidence import Evidence
 
@@ -35,8 +35,7 @@ def check_vetoes(
     """
     if isinstance(evidence.parameters, Lazy) and evidence.parameters.zeros == 0:
         return
-    parts = [np.isneginf(part.log_likelihood()[counting]) for part in evidence.parts()]
-    zero = np.concatenate(parts, axis=1)
+    zero = _zero_at_outcome(evidence)[counting]
     if not zero.any():
         return
     if evidence.present is not None:
@@ -55,6 +54,19 @@ def check_vetoes(
                 "variances and labels in the same unit?"
             )
         raise veto_error(who, zero, ruled_out, rows, size, "rule out what happened")
+
+
+def _zero_at_outcome(evidence: Evidence) -> NDArray[np.bool_]:
+    """Return which model gives what happened no chance, (M, N)."""
+    classes = evidence.outcomes.classes
+    if classes is None or not isinstance(evidence.parameters, Lazy):
+        return np.isneginf(evidence.log_likelihood())
+    zero = np.empty((evidence.n_models, evidence.n_rows), dtype=bool)
+    for rows, arrays in logits_in(evidence.parameters, evidence.threads):
+        y = classes[rows]
+        for own, x in zip(zero, arrays, strict=True):
+            own[rows] = np.isneginf(x[np.arange(len(y)), y])
+    return zero
 
 
 def veto_error(

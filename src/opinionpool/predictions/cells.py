@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..families.lazy import Lazy, Rows, Taken, as_array
-from ..kernels.threads import in_threads
-from .kinds import log_probabilities, presence
+from ..families.logits import Logits, made
+from .kinds import as_logits, log_probabilities, presence
 from .lazy import LazyValues, ahead
 from .table import Table
 
@@ -27,8 +27,6 @@ BLOCK_CELLS = 1 << 22
 #: Bytes per cell of a block that is used as it is: it, the one read ahead and the one being read;
 #: and of one that becomes normalised float64, with temporaries.
 _RAW, _NORMALISED = 12, 40
-#: Bytes below which a row is short: some lines of cache.
-_SHORT = 1 << 9
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Source:
     renormalise: bool = False
 
     @property
-    def raw(self, cell_bytes: int = _RAW) -> bool:
+    def raw(self) -> bool:
         """Whether the log rule may use the cells as they are."""
         several = self.table.values.shape[1] > 1
         return several and self.order is None and self.kind in ("logits", "log-probabilities")
@@ -74,14 +72,18 @@ class Source:
             yield from values.scan(step)
             return
         for first in range(0, n_rows, step):
-            if positions is None:
-                yield values[first : first + step]
-                continue
-            here = positions[first : first + step]
-            block = values[here]
-            if here.min(initial=0) < 0:
-                block[here < 0] = np.nan
-            yield block
+            yield self.cells(slice(first, first + step))
+
+    def cells(self, rows: slice) -> NDArray[Any]:
+        """Return the cells of consecutive common rows of a model in memory."""
+        values, positions = self.table.array, self.positions
+        if positions is None:
+            return values[rows]
+        here = positions[rows]
+        block = values[here]
+        if here.min(initial=0) < 0:
+            block[here < 0] = np.nan
+        return block
 
     def take(self, rows: Rows, every: NDArray[np.int64]) -> Source:
         """Return some rows of a model in memory, a view for a slice where it may be one."""
@@ -110,15 +112,17 @@ class Source:
         log_p = log_probabilities(table, here, self.kind, renormalise=self.renormalise)
         return log_p if self.order is None else np.asarray(log_p[:, list(self.order)])
 
-    def logits(self, cells: NDArray[Any], first: int) -> NDArray[Any]:
+    def logits(
+        self, cells: NDArray[Any], first: int, into: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Return what the log rule may use: these cells, if they were found to be good."""
         if self.raw:
             return cells
-        if self.kind == "probabilities" and cells.shape[1] > 1:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logits = np.log(np.maximum(cells, 0))  # rounding's negative probabilities
-            return logits if self.order is None else np.asarray(logits[:, list(self.order)])
-        return self.log_p(cells, first)
+        if self.kind is None:
+            return self.log_p(cells, first)
+        if self.order is None:
+            return as_logits(cells, self.kind, into)
+        return np.asarray(as_logits(cells, self.kind)[:, list(self.order)])
 
 
 class Cells(Lazy):
@@ -178,20 +182,35 @@ class Cells(Lazy):
         return self.budget is None or row_bytes * self.shape[1] <= self.budget // 2
 
     @property
-    def in_place(self) -> list[NDArray[Any]] | None:
+    def in_place(self) -> Logits | None:
         """M arrays in memory, logits of all rows; None where there are none."""
+        if self.ready is not None:
+            return self.ready
         ready = (s.raw and s.positions is None and s.in_memory for s in self.sources)
         return [s.table.array for s in self.sources] if all(ready) else None
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether all models are in memory."""
+        return self.ready is not None or all(s.in_memory for s in self.sources)
+
+    def logits_of(self, rows: slice, into: Logits | None = None) -> Logits:
+        """Return logits of consecutive rows of models in memory."""
+        if self.ready is not None:
+            return super().logits_of(rows)
+        return self._logits([s.cells(rows) for s in self.sources], rows.start, into)
+
+    def _logits(self, cells: Logits, first: int, into: Logits | None) -> Logits:
+        room = [None] * len(cells) if into is None else into
+        return [
+            s.logits(x, first, out) for s, x, out in zip(self.sources, cells, room, strict=True)
+        ]
 
     def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Cells:
         """Return some models: the others are not read."""
         sources = [self.sources[int(i)] for i in chosen]
-        none = 0 if self.zeros == 0 else None
-        sums = self.checksums and tuple(self.checksums[int(i)] for i in chosen)
-        spread = None if self.spread is None else self.spread[np.asarray(chosen)]
-        return Cells(
-            sources, (len(sources), *self.shape[1:]), self.budget, none, sums, spread, self._reads
-        )
+        some = Cells(sources, (len(sources), *self.shape[1:]), self.budget, reads=self._reads)
+        return some._knowing([int(i) for i in chosen], self)
 
     def arranged(self, order: Sequence[int | None]) -> Cells:
         """Return models in another order; None stands for one that answered nothing."""
@@ -212,21 +231,17 @@ class Cells(Lazy):
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
         spread = self.spread  # at most that of all
-        return Cells(
+        taken = Cells(
             sources, (m, len(every[rows]), k), self.budget, none, spread=spread, reads=self._reads
         )
+        # A choice of rows is a copy of them, a slice is none.
+        taken.ready = self.ready and [x[rows] for x in self.ready]
+        return taken
 
     def held(self, threads: int = 1) -> Array:
         """Return the same with the cells in memory, as they are."""
-        if all(source.in_memory for source in self.sources):
-            m, n, k = self.shape
-
-            def one(a: int, _: int) -> Source:
-                return self.sources[a].read(_together(next(self.sources[a].scan(n, n))))
-
-            # NumPy copies without the GIL.
-            sources = in_threads(one, [(a, a + 1) for a in range(m)], threads)
-            return as_array(Cells(sources, (m, n, k), None, 0 if self.zeros == 0 else None))
+        if self.at_hand:
+            return super().held(threads)
         return as_array(self.of(self.raw(), self.shape[1]))
 
     def of(self, blocks: Iterator[tuple[slice, list[NDArray[Any]]]], n_rows: int) -> Cells:
@@ -247,10 +262,20 @@ class Cells(Lazy):
             own = [s.log_p(x, rows.start) for s, x in zip(self.sources, blocks, strict=True)]
             yield rows, np.stack(own)
 
-    def logits(self) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    def logits(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
         """Yield consecutive rows and arrays that the log rule may use."""
-        for rows, blocks in self.raw(_RAW if all(s.raw for s in self.sources) else _NORMALISED):
-            yield rows, [s.logits(x, rows.start) for s, x in zip(self.sources, blocks, strict=True)]
+        ready = all(s.raw for s in self.sources)
+        for rows, blocks in self.raw(_RAW if ready else _NORMALISED):
+            if ready:
+                yield rows, blocks
+                continue
+
+            def own(
+                some: slice, into: Logits | None, first: int = rows.start, cells: Logits = blocks
+            ) -> Logits:
+                return self._logits([x[some] for x in cells], first + some.start, into)
+
+            yield rows, made(own, rows.stop - rows.start, threads)
 
     def raw(self, cell_bytes: int = _RAW) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield consecutive rows and every model's cells; files are read ahead."""
@@ -265,12 +290,6 @@ class Cells(Lazy):
         scans = [source.scan(step, n) for source in self.sources]
         for first in range(0, n, step):
             yield slice(first, min(n, first + step)), [next(scan) for scan in scans]
-
-
-def _together(cells: NDArray[Any]) -> NDArray[Any]:
-    """Return rows side by side where they are short: kernels of few classes read them as one."""
-    short = cells.shape[1] * cells.itemsize < _SHORT
-    return np.ascontiguousarray(cells) if short else cells
 
 
 class _Chosen(Taken):

@@ -6,6 +6,7 @@ is exponentiated before it is needed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _ALIASES = {
 #: design.md, "Shapes and labels": how far rounding may carry a probability, and a row's sum.
 CELL_SLACK = 1e-6
 SUM_SLACK = 1e-3
+#: Logarithms of sums that are as good as one.
+NEAR_ONE = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 
 
 def checked_kind(kind: object) -> str:
@@ -213,6 +216,30 @@ _CONVERTERS = {
     "log-probabilities": _from_log_probabilities,
     "logits": _from_logits,
 }
+
+
+def as_logits(cells: NDArray[Any], kind: str, into: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return (n, K) logits in the dtype of cells that were found to be good, NaN in absent rows.
+
+    They differ from log-probabilities by a number per row, which changes no logarithmic pool
+    (maths.md §2). A single column is the second of two classes. What many are made of may be
+    written ``into`` an array.
+    """
+    single = cells.shape[1] == 1
+    with np.errstate(divide="ignore"):
+        if kind == "probabilities":
+            p = np.maximum(cells, 0, out=None if single else into)  # rounding's negative ones
+            if not single:
+                return np.asarray(np.log(p, out=p))
+            p = np.minimum(p, 1)
+            return np.concatenate([np.log1p(-p), np.log(p)], axis=1)
+        if not single:
+            return cells
+        if kind == "log-probabilities":
+            log_p = np.minimum(cells, 0)
+            return np.concatenate([np.log(-np.expm1(log_p)), log_p], axis=1)
+    # Not 0·z: that is NaN for −inf too.
+    return np.concatenate([np.where(np.isnan(cells), cells, 0), cells], axis=1)
 
 
 def _check_sums(

@@ -6,10 +6,8 @@ as they are, the compiled survey does in one pass what takes a dozen with plain 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +15,17 @@ from numpy.typing import NDArray
 from ..families.outcomes import Outcomes
 from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
-from ..kernels.threads import in_threads
 from .cells import Source
 from .copied import Copied, copy_of
-from .kinds import CELL_SLACK, SUM_SLACK, Extent, kind_of, log_probabilities, presence
+from .kinds import CELL_SLACK, NEAR_ONE, Extent, kind_of, log_probabilities, presence
 from .lazy import LazyValues
 from .side_by_side import Beside
+from .survey_converted import survey_log_probabilities, survey_logits
 from .table import Table
 from .table_blocks import blocks_of
 
 Array = NDArray[np.float64]
 
-#: Rows that are converted at a time.
-_SPAN = 1 << 12
-#: Normalisers of rows whose exponentials add up to one.
-_NEAR = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 ALONE = Beside()
 
 
@@ -106,8 +100,14 @@ def survey(
         return found.facts(None)
     if kind == "probabilities" or source.table.values.shape[1] == 1:
         plain = replace(source, kind=kind, table=found.table)
-        facts = _converted(plain, outcomes, weight, found.checksum, threads, beside)
-        return replace(facts, copy=found.copy)
+        given = (plain, outcomes, weight, threads, beside)
+        own = survey_logits(*given) if found.sound_as(kind) else None
+        if own is None:
+            own = survey_log_probabilities(*given)
+        loss = _mean(own.lost, own.counted)
+        return Facts(
+            kind, own.present, own.zeros, loss, found.checksum, own.spread, copy=found.copy
+        )
     found.check(kind)
     return found.facts(kind)
 
@@ -155,7 +155,7 @@ class _Numbers:
             classes,
             soft=soft,
             weight=None if self.weight is None else self.weight[rows],
-            near=_NEAR,
+            near=NEAR_ONE,
             rows=False,
             normalisers=happened is not None or self.asked != "logits",
             checksum=self.labelled,
@@ -204,6 +204,14 @@ class _Numbers:
         )
         return kind_of(extent, table.where, renormalise=self.source.renormalise)
 
+    def sound_as(self, kind: str) -> bool:
+        """Whether no cell is wrong for a kind whose logits are to be taken, but for rows' sums."""
+        single, renormalise = self.source.table.values.shape[1] == 1, self.source.renormalise
+        if kind == "probabilities":
+            highest = np.inf if renormalise and not single else 1 + CELL_SLACK
+            return not self.zeros and self.low >= -CELL_SLACK and self.high <= highest
+        return kind == "logits" or renormalise or self.high <= CELL_SLACK
+
     def check(self, kind: str) -> None:
         """Let the reader of a kind find what is wrong with the cells, if anything is."""
         wrong = kind == "log-probabilities" and not self.source.renormalise
@@ -227,55 +235,3 @@ class _Numbers:
 
 def _mean(lost: float, counted: float) -> float:
     return lost / counted if counted else float(np.nan)
-
-
-def _converted(
-    source: Source,
-    outcomes: Outcomes | None,
-    weight: Array | None,
-    checksum: int,
-    threads: int,
-    beside: Beside,
-) -> Facts:
-    """Survey cells of which the log-probabilities are to be taken first."""
-    n, _ = source.table.values.shape
-    present, zeros, spread, lost, counted = np.zeros(n, dtype=bool), 0, 0.0, 0.0, 0.0
-    own_order = replace(source, order=None, positions=None)
-
-    def work(first: int, cells: NDArray[Any]) -> _Sums:
-        rows = slice(first, first + len(cells))
-        log_p = own_order.log_p(cells, first)
-        here = ~np.isnan(log_p[:, -1])
-        present[rows] = here
-        at, u = np.zeros(0), np.zeros(0)
-        if outcomes is not None and weight is not None:
-            counts = here & (weight[rows] > 0)
-            at = outcomes.take(rows).take(counts).expectation(log_p[counts])
-            u = weight[rows][counts]
-        vetoed = np.isneginf(log_p)
-        low = log_p.min(axis=1, where=~vetoed & here[:, None], initial=np.inf)
-        high = log_p.max(axis=1, where=here[:, None], initial=-np.inf)
-        widest = (high - low)[here].max(initial=0.0)
-        return _Sums(int(vetoed.sum()), float(widest), -float((u * at).sum()), float(u.sum()))
-
-    for first, cells in blocks_of(source.table, beside):
-        spans = [(a, min(len(cells), a + _SPAN)) for a in range(0, len(cells), _SPAN)]
-        for own in in_threads(partial(_between, work, first, cells), spans, threads):
-            zeros += own.zeros
-            spread = max(spread, own.spread)
-            lost, counted = lost + own.lost, counted + own.counted
-    return Facts(source.kind, present, zeros, _mean(lost, counted), checksum, spread)
-
-
-class _Sums(NamedTuple):
-    """What converted rows come to."""
-
-    zeros: int
-    spread: float
-    lost: float
-    counted: float
-
-
-def _between(work: Any, first: int, cells: NDArray[Any], a: int, b: int) -> _Sums:
-    found: _Sums = work(first + a, cells[a:b])
-    return found

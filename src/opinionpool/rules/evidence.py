@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family
-from ..families.lazy import Lazy
+from ..families.lazy import Lazy, logits_in
 from ..families.outcomes import Outcomes
+from ..kernels.fused import survey
 
 __all__ = ["Evidence", "Outcomes"]
 
@@ -131,9 +132,21 @@ class Evidence:
     def log_likelihood(self) -> Array:
         """Return ``ℓ_α(y_n)``, (M, N): 0 where absent."""
         if isinstance(self.parameters, Lazy):
-            return np.concatenate([part.log_likelihood() for part in self.parts()], axis=1)
+            return self._surveyed()
         at_outcome = self.family.log_likelihood(self.parameters, self.outcomes)
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
+
+    def _surveyed(self) -> Array:
+        """Return ``ℓ_α(y_n)`` of categorical distributions, in one reading of their logits."""
+        found = np.empty((self.n_models, self.n_rows))
+        for rows, arrays in logits_in(self.parameters, self.threads):
+            q = self.outcomes.take(rows)
+            for own, x in zip(found, arrays, strict=True):
+                at_outcome = survey(
+                    x, q.classes, soft=q.soft, exact=True, checksum=False, threads=self.threads
+                ).at_outcome
+                own[rows] = at_outcome
+        return found if self.present is None else np.where(self.present, found, 0.0)
 
     def fallback_loss(self) -> Array:
         """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Sums
-from ..families.lazy import Lazy
+from ..families.lazy import Lazy, logits_in
 from ..kernels import fused
 from ..kernels.status import UNANSWERED
 from .evidence import Evidence
@@ -76,7 +76,7 @@ class FusedLogBlock:
         """Yield the sums of consecutive rows, and their loss with that of unanswered rows."""
         e = self.evidence
         attendance = e.attendance
-        for rows, arrays in logits(e.parameters):
+        for rows, arrays in logits_in(e.parameters, e.threads):
             here = e.without_parameters(rows)
             found = fused.log_sums(
                 arrays,
@@ -98,17 +98,6 @@ class FusedLogBlock:
         if (bad & ~lost & (weight > 0)).any() or self.fallback_loss is None:
             return np.inf
         return found.value + float(weight[lost] @ self.fallback_loss[rows][lost])
-
-
-def logits(parameters: Array) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-    """Yield consecutive rows, and M (n, K) arrays of them that the log rule may use."""
-    if not isinstance(parameters, Lazy):
-        yield slice(0, parameters.shape[1]), list(parameters)
-    elif parameters.in_place is not None:
-        parameters.used_in_place()
-        yield slice(0, parameters.shape[1]), parameters.in_place
-    else:
-        yield from parameters.logits()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""What a pool does to its members before it pools them: floors, their own temperatures, the prior.
+
+Of log-probabilities in plain NumPy, and of logits in few operations per cell: a floor of ε is
+``max(z, log Σ exp z + log ε)`` there, which need not be normalised again (maths.md §2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .families import Family
+from .families.floors import raise_floors
+from .families.lazy import Lazy, Mapped
+from .families.logits import Logits
+from .kernels import fused
+from .policies import Policy
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to the members' distributions.
+
+    Attributes
+    ----------
+    policy
+        Floors, temperatures and the prior.
+    family
+        Of the distributions.
+    present
+        (M, N) whose absences the prior fills, None where it fills none.
+    """
+
+    policy: Policy
+    family: Family
+    present: NDArray[np.bool_] | None
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything is done at all."""
+        policy = self.policy
+        return bool(self.present is not None or policy.floors.any() or policy.betas is not None)
+
+    def parameters(self, block: Array, rows: Any = slice(None)) -> Array:
+        """Return what becomes of parameters (M, n, P)."""
+        policy, family = self.policy, self.family
+        block = raise_floors(block, policy.floors, mix=policy.mixed)
+        if policy.betas is not None:
+            betas = policy.betas.tolist()
+            block = np.stack([family.tempered(own, b) for own, b in zip(block, betas, strict=True)])
+        if self.present is None:
+            return block
+        return np.where(self.present[:, rows, None], block, self.prior)
+
+    def logits(self, arrays: Logits, rows: Any, into: Logits | None = None) -> Logits:
+        """Return what becomes of M arrays (n, K) of logits, NaN where absent."""
+        room = [np.empty_like(x) for x in arrays] if into is None else into
+        for a, (x, out) in enumerate(zip(arrays, room, strict=True)):
+            self._write(out, a, x, rows)
+        return room
+
+    def lazily(self, lazy: Lazy) -> Mapped:
+        """Return what becomes of parameters that are read block by block."""
+        floors, betas = self.policy.floors, self.policy.betas
+        # ln((1 − ε)p + ε/K) would take a logarithm per cell, and is fitted in memory.
+        own = lazy.map(self.parameters, quick=None if self.policy.mixed else self.logits)
+        factors = np.ones(len(floors)) if betas is None else betas
+        if self.present is None:  # else the prior's zeros and its spread count too
+            floored = bool((floors > 0).all())
+            own.zeros = 0 if lazy.zeros == 0 or floored else None
+            own.spread = lazy.spread
+            if floored:  # log-probabilities are 0 at most, and ln ε at least
+                lowest = -np.log(floors)
+                own.spread = lowest if lazy.spread is None else np.minimum(lazy.spread, lowest)
+            own.spread = None if own.spread is None else own.spread * factors
+        if lazy.checksums is not None:
+            same = zip(lazy.checksums, floors.tolist(), factors.tolist(), strict=True)
+            own.checksums = tuple(same)
+        return own
+
+    @property
+    def prior(self) -> Array:
+        """The parameters of who is absent, (P,)."""
+        assert self.policy.prior is not None
+        return self.family.from_shown(self.policy.prior)
+
+    def _write(self, out: NDArray[Any], a: int, x: NDArray[Any], rows: Any) -> None:
+        """Write what becomes of a model's logits, which may be there already."""
+        epsilon, betas = self.policy.floors[a], self.policy.betas
+        if epsilon > 0:
+            log_z = fused.survey(x, checksum=False).log_z
+            assert log_z is not None
+            least = (log_z + np.log(epsilon)).astype(x.dtype)
+            x = np.maximum(x, least[:, None], out=out)
+        if betas is not None:
+            x = np.multiply(x, x.dtype.type(betas[a]), out=out)
+        if x is not out:
+            out[:] = x
+        if self.present is not None:
+            np.copyto(out, self.prior, where=~self.present[a, rows, None], casting="same_kind")
