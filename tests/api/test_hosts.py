@@ -27,7 +27,7 @@ def given(host, models, dtype=None):
     return {name: host.array(cells, dtype) for name, cells in models.items()}
 
 
-def same_kind(found, original):
+def assert_same_kind(found, original):
     """Of the same library, and where it lies the same device."""
     assert type(found) is type(original)
     assert str(getattr(found, "device", None)) == str(getattr(original, "device", None))
@@ -47,7 +47,7 @@ def test_every_library_and_precision(host, rule):
             (op.combine(inputs, rule=rule), op.combine(rounded, rule=rule)),
             (pool.apply(inputs), right.apply(rounded)),
         ):
-            same_kind(found, inputs["a"])
+            assert_same_kind(found, inputs["a"])
             assert str(found.dtype).endswith("float32" if narrow else "float64")
             assert_allclose(
                 host.numpy(found), expected, **tolerance(np.float32 if narrow else float, 2)
@@ -61,7 +61,7 @@ def test_missing_outputs(host, rule):
     inputs = given(host, GAPS)
     pool = op.fit(inputs, host.array(GAP_Y), rule=rule)
     found, details = pool.apply(inputs, details=True)
-    same_kind(found, inputs["a"])
+    assert_same_kind(found, inputs["a"])
     assert details["rows_fallback"] == 2
     kind = np.float32 if host.widest == "float32" else float
     right = op.fit(GAPS, GAP_Y, rule=rule).apply(GAPS)
@@ -73,7 +73,7 @@ def test_missing_outputs(host, rule):
 def test_one_array_of_all_models(host):
     stack = host.array(np.stack(list(MODELS.values())))
     found = op.combine(stack)
-    same_kind(found, stack)
+    assert_same_kind(found, stack)
     right = op.combine(host.numpy(stack))
     assert_array_equal(host.numpy(found), right)
     assert op.fit(stack, Y).models == ("m0", "m1", "m2")
@@ -84,7 +84,7 @@ def test_one_column_for_two_classes(host):
     inputs = {name: host.array(p[:, 1]) for name, p in two.items()}
     pool = op.fit(inputs, host.array(y))
     found = pool.apply(inputs)
-    same_kind(found, inputs["a"])
+    assert_same_kind(found, inputs["a"])
     assert tuple(found.shape) == (20, 2)
 
 
@@ -93,7 +93,7 @@ def test_one_row(name):
     with hosts.opened(name) as host:
         rows = [host.array(np.array(z, dtype=float)) for z in SEED_LOGITS]
         found = op.combine(rows)
-        same_kind(found, rows[0])
+        assert_same_kind(found, rows[0])
         assert_allclose(host.numpy(found), op.combine(SEED_LOGITS), rtol=1e-6)
 
 
@@ -105,10 +105,10 @@ def test_means_and_variances(host, rule):
     inputs = given(host, arrays)
     pool = op.fit(inputs, host.array(y), family="gaussian", rule=rule)
     found = pool.apply(inputs)
-    same_kind(found, inputs["a"])
+    assert_same_kind(found, inputs["a"])
     pairs = {n: (host.array(c[:, 0]), host.array(c[:, 1])) for n, c in arrays.items()}
     apart = pool.apply(pairs)
-    same_kind(apart, inputs["a"])
+    assert_same_kind(apart, inputs["a"])
     assert_array_equal(host.numpy(apart), host.numpy(found))
 
 
@@ -124,7 +124,7 @@ def test_weights_and_soft_labels(host):
 
 def test_the_first_model_decides_what_comes_back(host):
     mixed = {"a": host.array(MODELS["a"]), "b": MODELS["b"], "c": MODELS["c"]}
-    same_kind(op.combine(mixed), mixed["a"])
+    assert_same_kind(op.combine(mixed), mixed["a"])
     turned = {"b": MODELS["b"], "a": host.array(MODELS["a"])}
     assert isinstance(op.combine(turned), np.ndarray)
 
@@ -132,7 +132,7 @@ def test_the_first_model_decides_what_comes_back(host):
 def test_the_softmax_family_keeps_the_library(host):
     z = host.array(MODELS["a"])
     for function in (op.softmax, op.log_softmax, op.softargmin, op.logsumexp, op.sigmoid):
-        same_kind(function(z), z)
+        assert_same_kind(function(z), z)
 
 
 @hosts.has("torch")
@@ -142,7 +142,7 @@ def test_gradients_are_not_lost_without_a_word():
     z = torch.tensor(MODELS["a"], requires_grad=True)
     with pytest.raises(InputError, match=r"model 'a': .*detach"):
         op.combine({"a": z})
-    same_kind(op.combine({"a": z.detach()}), z)
+    assert_same_kind(op.combine({"a": z.detach()}), z)
 
 
 @hosts.has("torch")

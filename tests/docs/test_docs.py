@@ -70,8 +70,11 @@ def test_the_example_weighting_works():
 
 
 def test_the_python_of_how_to_choose_runs():
-    for code in snippets(ROOT / "docs" / "how-to-choose.md"):
-        exec(code, {})
+    (code,) = snippets(ROOT / "docs" / "how-to-choose.md")
+    namespace: dict[str, object] = {}
+    exec(code, namespace)
+    assert namespace["found"].gap < 1e-9
+    assert namespace["found"].weights.sum() == pytest.approx(1)
 
 
 def test_the_defaults_of_the_design_are_the_code_s():

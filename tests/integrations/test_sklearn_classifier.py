@@ -167,7 +167,7 @@ def out_of_fold(splits, rows, labels):
     return said, row[order], fold[order]
 
 
-def same_table(found, expected):
+def assert_same_table(found, expected):
     for mine, theirs in zip(found, expected.table, strict=True):
         assert mine["candidate"] == theirs["candidate"]
         assert mine["loss"] == pytest.approx(theirs["loss"], abs=1e-9)
@@ -177,14 +177,16 @@ def test_compare_goes_forward_where_the_splits_do():
     splits = list(TimeSeriesSplit(6).split(BX))
     pool = OpinionPoolClassifier(members(), weighting="compare", cv=splits).fit(BX, BY)
     said, row, fold = out_of_fold(splits, BX, BY)
-    same_table(pool.comparison_, op.compare(said, BY[row], time=fold, floor=1e-6))
+    assert_same_table(pool.comparison_, op.compare(said, BY[row], time=fold, floor=1e-6))
 
 
 def test_compare_keeps_rows_that_were_tested_twice_together():
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
     pool = OpinionPoolClassifier(members(), weighting="compare", cv=cv).fit(BX, BY)
     said, row, _ = out_of_fold(list(cv.split(BX, BY)), BX, BY)
-    same_table(pool.comparison_, op.compare(said, BY[row], groups=row, floor=1e-6, penalty=2.0))
+    assert_same_table(
+        pool.comparison_, op.compare(said, BY[row], groups=row, floor=1e-6, penalty=2.0)
+    )
 
 
 def test_sample_weights_count_for_members_and_weights():

@@ -39,7 +39,7 @@ def soft(estimators, weights=None, **more):
     )
 
 
-def same(pool, voting, rows):
+def assert_same(pool, voting, rows):
     np.testing.assert_allclose(pool.predict_proba(rows), voting.predict_proba(rows), **CLOSE)
     np.testing.assert_array_equal(pool.predict(rows), voting.predict(rows))
 
@@ -53,13 +53,13 @@ def same(pool, voting, rows):
 def test_probabilities_are_those_of_soft_voting(weights, labels):
     voting = VotingClassifier(members(), voting="soft", weights=weights).fit(X, labels)
     pool = soft(members(), weights).fit(X, labels)
-    same(pool, voting, X)
+    assert_same(pool, voting, X)
     np.testing.assert_array_equal(pool.classes_, voting.classes_)
 
 
 def test_predict_proba_on_toy_problem():
     voting = VotingClassifier(members(123), voting="soft", weights=[2, 1, 1]).fit(TOY_X, TOY_Y)
-    same(soft(members(123), [2, 1, 1]).fit(TOY_X, TOY_Y), voting, TOY_X)
+    assert_same(soft(members(123), [2, 1, 1]).fit(TOY_X, TOY_Y), voting, TOY_X)
 
 
 def test_weights_iris():
@@ -101,16 +101,16 @@ def test_sample_weight():
     weight = np.random.default_rng(0).uniform(size=len(Y))
     lr = LogisticRegression().fit(X, Y, weight)
     pool = soft([("lr", LogisticRegression())]).fit(X, Y, sample_weight=weight)
-    same(pool, lr, X)
+    assert_same(pool, lr, X)
     voting = VotingClassifier(members(), voting="soft").fit(X, Y, sample_weight=weight)
-    same(soft(members()).fit(X, Y, sample_weight=weight), voting, X)
+    assert_same(soft(members()).fit(X, Y, sample_weight=weight), voting, X)
 
 
 def test_set_params():
     first = soft([("lr", LogisticRegression()), ("rf", members()[1][1])], [1, 2]).fit(X, Y)
     second = soft([("lr", LogisticRegression()), ("nb", GaussianNB())], [1, 2])
     second.set_params(nb=members()[1][1]).fit(X, Y)
-    same(second, first, X)
+    assert_same(second, first, X)
     assert second.set_params(lr__C=7.0).get_params()["lr__C"] == 7.0
     assert second.named_estimators.lr.C == 7.0
 
@@ -118,7 +118,7 @@ def test_set_params():
 def test_set_estimator_drop():
     without = soft(members(), [1, 0, 0.5]).fit(X, Y)
     dropped = soft(members(), [1, 1, 0.5]).set_params(rf="drop").fit(X, Y)
-    same(dropped, without, X)
+    assert_same(dropped, without, X)
     assert dropped.get_params()["rf"] == "drop" == dropped.named_estimators_["rf"]
     assert [type(e) for e in dropped.estimators_] == [LogisticRegression, GaussianNB]
     with pytest.raises(ValueError, match="All estimators are dropped"):

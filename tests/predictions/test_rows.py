@@ -162,6 +162,7 @@ def test_ids_that_are_none(ids, message):
 )
 def test_ids_that_are_good(ids):
     check_ids(ids, "a.csv")
+    assert align({"a": Table(np.zeros((len(ids), 2)), "a.csv", ids=ids)}).ids is ids
 
 
 def tables(**ids):

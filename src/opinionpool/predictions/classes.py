@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AlignmentError, LabelError
+from ..errors import AlignmentError, LabelError, warn
+from .codes import doubt
 from .words import Words
 
 _WHOLE = re.compile(r"[+-]?\d+\.0*")
@@ -118,7 +119,8 @@ def unnamed_classes(
     """Name columns that have no names (design.md, "Shapes and labels").
 
     ``classes=`` if given, else the sorted labels when there are as many, else 0…K−1 when every
-    label is such a number, or when there are no labels at all.
+    label is such a number, or when there are no labels at all. Sorted labels that may be others
+    than the columns' are warned of (:mod:`.codes`).
     """
     if given is not None:
         if len(given) != n_columns:
@@ -131,6 +133,9 @@ def unnamed_classes(
         return counted(n_columns)
     distinct = sorted_labels(labels)
     if len(distinct) == n_columns:
+        doubtful = doubt(distinct)
+        if doubtful:
+            warn(doubtful)
         return distinct
     if n_columns == 2 and all(isinstance(label, bool) for label in distinct):
         return [False, True]

@@ -8,9 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import AlignmentError, InputError, LabelError
+from ..errors import AlignmentError, InputError, LabelError, warn
 from ..families import CATEGORICAL, Family
 from .classes import Label, aligned_columns, class_text, plain, sorted_labels, unnamed_classes
+from .codes import doubt_of_two
 from .confidence import Scores
 from .table import Table
 
@@ -100,7 +101,8 @@ def _two_classes(
     tables: Mapping[str, Table], reading: Reading, hard: NDArray[Any] | None
 ) -> Sequence[Label]:
     """Name the classes of models that all have one column."""
-    names = {class_text(t.columns[0]) for t in tables.values() if t.columns}
+    own = [class_text(t.columns[0]) if t.columns else None for t in tables.values()]
+    names = {name for name in own if name is not None}
     if reading.classes is not None:
         if len(reading.classes) != 2:
             where = next(iter(tables.values())).where
@@ -112,6 +114,10 @@ def _two_classes(
     if hard is not None:
         distinct = sorted_labels(hard)
         if len(distinct) == 2:
+            said = reading.positive is not None or set(own) <= {class_text(c) for c in distinct}
+            doubtful = None if said else doubt_of_two(distinct)
+            if doubtful:
+                warn(doubtful)
             return distinct
         for pair in ([0, 1], [False, True]):
             if {class_text(c) for c in distinct} <= {class_text(c) for c in pair}:
