@@ -25,6 +25,7 @@ LAYERS = [
     ["predictions", "weightings"],
     ["distributions", "vetoes"],
     ["policies"],
+    ["treated"],
     ["pooling", "settings"],
     ["pool_schema"],
     ["pool_card", "pool_file"],

@@ -70,6 +70,10 @@ def of_all_rows(
             untempered = loss if s == 1 else problem.loss(w)
     else:  # its weights are chosen at T = 1, and that is the loss that may be known
         untempered = PooledLoss(rule, evidence).loss(w) if loss is None else loss
-        loss = untempered if s == 1 else mean_loss(rule, w, s, evidence, closure=closure)
+        loss = untempered
+        if s != 1:
+            loss = choice.tempered
+        if loss is None:
+            loss = mean_loss(rule, w, s, evidence, closure=closure)
     some = w > 0
     return loss, split(float(w[some] @ losses[some]), untempered, loss)

@@ -16,12 +16,11 @@ from .distributions import mixture_of
 from .errors import MissingOutputError, warn
 from .families import CATEGORICAL, Family
 from .families.lazy import Lazy, as_array, logits_in
+from .families.logits import Logits, in_parts
 from .families.mixture import Mixture
-from .kernels import fused
 from .kernels.status import IMPOSSIBLE
 from .policies import Policy
 from .predictions import Predictions, Targets
-from .rules import LOG
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
 from .rules.fused import worthwhile
@@ -152,9 +151,9 @@ def pool_rows(
 ) -> Array:
     """Pool with given weights, tempered: (N, P); rows that cannot be are not defined."""
     m, n, size = parameters.shape
-    if _fusible(rule, family, inverse_temperature, parameters):
-        v = inverse_temperature * w
-        return _fused(v, parameters, present, closure, np.float64, threads, log=True)[0]
+    if _fusible(family, inverse_temperature, parameters):
+        given = (rule, w, inverse_temperature, parameters, present, closure)
+        return _fused(*given, np.float64, threads, log=True)[0]
     if isinstance(parameters, Lazy):
         blocks = []
         for rows, block in parameters.parts():
@@ -172,14 +171,16 @@ def pool_rows(
     return out
 
 
-def _fusible(rule: AnyRule, family: Family, s: float, parameters: Array) -> bool:
-    """Whether the kernels of the log rule may pool these, and are worth it."""
+def _fusible(family: Family, s: float, parameters: Array) -> bool:
+    """Whether the rules' kernels may pool these, and are worth it."""
     large = isinstance(parameters, Lazy) or worthwhile(parameters.size)
-    return rule is LOG and family is CATEGORICAL and s > 0 and large
+    return family is CATEGORICAL and s > 0 and large
 
 
 def _fused(
-    v: Array,
+    rule: AnyRule,
+    w: Array,
+    s: float,
     parameters: Array,
     present: Array | NDArray[np.bool_] | None,
     closure: bool,
@@ -188,14 +189,22 @@ def _fused(
     *,
     log: bool,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Pool by the log rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
+    """Pool by the rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
     _, n, k = parameters.shape
     out, status = np.empty((n, k), dtype), np.empty(n, np.uint8)
-    for rows, arrays in logits_in(parameters, threads):
+
+    def pool(rows: slice, arrays: Logits, threads: int = 1) -> None:
         here = None if present is None else present[:, rows]
-        _, status[rows] = fused.apply(
-            arrays, v, out=out[rows], log=log, present=here, closure=closure, threads=threads
+        status[rows] = rule.pool_logits(
+            *(w, s, arrays, here), out=out[rows], log=log, closure=closure, threads=threads
         )
+
+    if isinstance(parameters, Lazy) and parameters.in_place is None and parameters.at_hand:
+        parameters.used_in_place()
+        in_parts(parameters.logits_of, n, pool, threads)  # logits that are made and used in cache
+        return out, status
+    for rows, arrays in logits_in(parameters, threads):
+        pool(rows, arrays, threads)
     return out, status
 
 
@@ -229,11 +238,10 @@ def pool_predictions(
     m = attendance(present, confidence_of(predictions, parameters, policy), policy.gamma or 0.0)
     s = inverse_temperature
     # What is shown of classes needs no logarithms on the way.
-    direct = shown is not None and policy.vector is None and _fusible(rule, family, s, parameters)
+    direct = shown is not None and policy.vector is None and _fusible(family, s, parameters)
     if direct:
-        pooled, status = _fused(
-            s * weights, parameters, m, policy.closure, shown, threads, log=False
-        )
+        given = (rule, weights, s, parameters, m, policy.closure)
+        pooled, status = _fused(*given, shown, threads, log=False)
         impossible = np.asarray(status == IMPOSSIBLE) & ~unanswered
     else:
         pooled = pool_rows(

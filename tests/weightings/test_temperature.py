@@ -31,7 +31,7 @@ def tempered(rule, evidence, w, beta):
 @pytest.mark.parametrize("kind", [{}, {"soft": True}, {"weighted": True}, {"missing": 0.3}])
 def test_the_fitted_temperature_is_scipys(rule, penalty, kind):
     evidence = make_evidence(3, n=60, spread=2.0, **kind)
-    found = fit_temperature(rule, evidence, W, penalty)
+    found, loss = fit_temperature(rule, evidence, W, penalty)
     n = evidence.weight.sum()
 
     def objective(beta):
@@ -43,10 +43,13 @@ def test_the_fitted_temperature_is_scipys(rule, penalty, kind):
     if "soft" in kind and not penalty:  # these outcomes have nothing to do with the models
         assert found.v[0] == pytest.approx(0, abs=1e-9)
         assert found.evaluation.value == pytest.approx(np.log(4), abs=1e-9)
+        assert loss == found.evaluation.value
         return
     best = minimize_scalar(objective, bounds=(1e-3, 10), method="bounded", options={"xatol": 1e-9})
     assert found.v[0] == pytest.approx(best.x, rel=1e-5)
     assert found.evaluation.value == pytest.approx(best.fun, abs=1e-9)
+    itself = tempered(rule, evidence, W, found.v[0])
+    assert loss == pytest.approx(-(evidence.weight @ itself.log_likelihood()[0]) / n, abs=1e-12)
     assert found.status is Status.CONVERGED
 
 
@@ -58,11 +61,11 @@ def test_after_a_joint_fit_the_best_further_temperature_is_one(seed, kind):
     evidence = make_evidence(seed, n=60, **kind)
     choice = choose(Task(log, evidence, "fit", 0.0), WEIGHTINGS["optimal"], NAMES)
     assert choice.status is Status.CONVERGED
-    again = fit_temperature(log, evidence, choice.weights, 0.0, closure=True)
+    again, _ = fit_temperature(log, evidence, choice.weights, 0.0, closure=True)
     assert again.v[0] == pytest.approx(choice.inverse_temperature, rel=1e-4)
     pooled = log.pooled(choice.weights, evidence.parameters, closure=True)
     itself = replace(evidence, parameters=log_softmax(choice.inverse_temperature * pooled)[None])
-    further = fit_temperature(log, itself, np.ones(1), 0.0)
+    further, _ = fit_temperature(log, itself, np.ones(1), 0.0)
     assert further.v[0] == pytest.approx(1, rel=1e-4)
 
 
@@ -101,6 +104,6 @@ def test_rows_nobody_answered_have_no_temperature():
     present = evidence.present.copy()
     present[:, :10] = False
     with_dead = replace(evidence, present=present)
-    a = fit_temperature(log, with_dead, W, 0.0)
-    b = fit_temperature(log, evidence.take(slice(10, None)), W, 0.0)
+    a, _ = fit_temperature(log, with_dead, W, 0.0)
+    b, _ = fit_temperature(log, evidence.take(slice(10, None)), W, 0.0)
     assert a.v[0] == pytest.approx(b.v[0], rel=1e-9)

@@ -318,8 +318,8 @@ class Mapped(Lazy):
         if self.ready is not None:
             return super().logits_of(rows)
         assert self.quick is not None
-        # As many models, and classes: what the base writes is written over.
-        room = into if self.base.shape[0] == self.shape[0] else None
+        # Of as many models: what the base writes is written over. (A pool of one is no such thing.)
+        room = into if self.base.shape[0] == self.shape[0] > 1 else None
         return self.quick(self.base.logits_of(rows, room), rows, into)
 
 

@@ -39,6 +39,22 @@ def made(make: Make, n: int, threads: int = 1) -> Logits:
     return arrays
 
 
+def in_parts(make: Make, n: int, work: Callable[[slice, Logits], None], threads: int = 1) -> None:
+    """Call ``work(rows, arrays)`` with n rows of what ``make`` returns, a few of them at a time."""
+    like = make(slice(0, 0), None)
+    spans = blocks(n, max(row_bytes_of([x]) for x in like), _PARTS)
+    rooms: list[Logits] = []  # one for each thread
+
+    def one(first: int, last: int) -> None:
+        most = spans[0][1]
+        room = rooms.pop() if rooms else [np.empty((most, x.shape[1]), x.dtype) for x in like]
+        rows = slice(first, last)
+        work(rows, make(rows, [x[: last - first] for x in room]))
+        rooms.append(room)
+
+    in_threads(one, spans, threads)
+
+
 def row_bytes_of(arrays: Logits) -> int:
     """Return how many bytes a row of all arrays takes."""
     return sum(x.shape[1] * x.itemsize for x in arrays)

@@ -11,6 +11,7 @@ Rows that cannot be pooled are left out of sums and reported, one byte per row, 
 from __future__ import annotations
 
 from .applying import apply
+from .averaging import mix
 from .choice import Kernels, compiled
 from .mixing import linear_sums, scaled_likelihoods
 from .summing import Sums, log_sums
@@ -24,6 +25,7 @@ __all__ = [
     "compiled",
     "linear_sums",
     "log_sums",
+    "mix",
     "scaled_likelihoods",
     "survey",
 ]

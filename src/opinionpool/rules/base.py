@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -50,6 +51,25 @@ class Rule(ABC, Generic[BlockT]):
         A row for which nothing is possible, or no model has weight, is not ``family.defined``.
         ``present`` as for :func:`answering`. ``closure``: models of weight 0 still veto
         (maths.md §2, the closure of the objective).
+        """
+
+    @abstractmethod
+    def pool_logits(
+        self,
+        w: Array,
+        s: float,
+        logits: Sequence[NDArray[Any]],
+        present: Array | NDArray[np.bool_] | None = None,
+        *,
+        out: NDArray[Any],
+        log: bool = True,
+        closure: bool = False,
+        threads: int = 1,
+    ) -> NDArray[np.uint8]:
+        """Pool M arrays (n, K) of logits, tempered by s = 1/T > 0, into ``out`` (n, K).
+
+        Probabilities, or their logarithms. Returns the rows' codes of
+        :mod:`~opinionpool.kernels.status`.
         """
 
     @abstractmethod

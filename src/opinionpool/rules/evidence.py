@@ -151,8 +151,8 @@ class Evidence:
     def fallback_loss(self) -> Array:
         """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""
         if self.fallback is None:
-            return np.full(self.n_rows, np.inf)
-        row = np.broadcast_to(self.fallback, (self.n_rows, self.n_parameters))
+            return np.full(len(self.weight), np.inf)
+        row = np.broadcast_to(self.fallback, (len(self.weight), self.n_parameters))
         return -self.family.log_likelihood(row, self.outcomes)
 
     def parts(self) -> Iterator[Evidence]:

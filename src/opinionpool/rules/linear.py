@@ -9,7 +9,9 @@ exponentiates first turns one row at −800 nats into log 0, and its weights int
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,10 @@ from numpy.typing import NDArray
 from ..families import CATEGORICAL
 from ..families.base import Family, Sums
 from ..families.lazy import Lazy
+from ..kernels import fused
 from ..kernels import reference as kernels
 from .base import Rule, answering
-from .evidence import Evidence
+from .evidence import BLOCK_CELLS, Evidence, Outcomes
 from .fused import FusedLinearBlock, worthwhile
 from .streamed import Streamed
 
@@ -73,6 +76,21 @@ class LinearRule(Rule[AnyBlock]):
             present = np.asarray(present > 0)
         return family.mixture(w, parameters, present)
 
+    def pool_logits(
+        self,
+        w: Array,
+        s: float,
+        logits: Sequence[NDArray[Any]],
+        present: Array | NDArray[np.bool_] | None = None,
+        *,
+        out: NDArray[Any],
+        log: bool = True,
+        closure: bool = False,
+        threads: int = 1,
+    ) -> NDArray[np.uint8]:
+        """Pool logits of classes; see :meth:`Rule.pool_logits` (nothing vetoes here)."""
+        return fused.mix(logits, w, s, out=out, log=log, present=present, threads=threads)[1]
+
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
@@ -88,37 +106,36 @@ class LinearRule(Rule[AnyBlock]):
     def blocks(self, evidence: Evidence) -> list[AnyBlock]:
         """Prepare all rows: at once where compiled kernels are worth their loading."""
         # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
-        plain = evidence.attendance is not None or evidence.outcomes.soft is not None
+        soft = evidence.outcomes.soft is not None
+        plain = evidence.attendance is not None or soft
         lazy = evidence.parameters if isinstance(evidence.parameters, Lazy) else None
-        if lazy is not None and (plain or not lazy.affords(_STORED * evidence.n_models)):
+        if lazy is not None and (soft or not lazy.affords(_STORED * evidence.n_models)):
             return [Streamed(self, evidence)]
-        if plain or not worthwhile(evidence.n_models * evidence.n_rows):
+        fusible = not plain and worthwhile(evidence.n_models * evidence.n_rows)
+        if lazy is None and not fusible:
             return super().blocks(evidence)
         log_f = evidence.log_likelihood()
-        return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
+        if fusible:
+            return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
+        size = max(1, BLOCK_CELLS // evidence.n_models)
+        spans = [slice(a, a + size) for a in range(0, evidence.n_rows, size)]
+        return [_scaled(evidence.without_parameters(rows), log_f[:, rows]) for rows in spans]
 
     def prepare(self, evidence: Evidence) -> LinearBlock:
         """Gather the likelihoods of what happened and scale them row by row."""
-        log_f, weight = evidence.log_likelihood(), evidence.weight
-        attendance = evidence.attendance
-        if evidence.outcomes.soft is not None:
-            q = evidence.outcomes.soft
-            row, k = np.nonzero(q > 0)
-            log_f, weight = evidence.parameters[:, row, k], weight[row] * q[row, k]
-            attendance = None if attendance is None else attendance[:, row]
-        if attendance is not None:
-            log_f = np.where(attendance > 0, log_f, -np.inf)
-        top = log_f.max(axis=0)
-        f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
-        fallback = None
-        if attendance is not None:
-            f = f * attendance
-            fallback = evidence.fallback_loss()
-            if evidence.outcomes.soft is not None:
-                fallback = np.full(len(k), np.inf)
-                if evidence.fallback is not None:
-                    fallback = -evidence.fallback[k]
-        return LinearBlock(log_f, f, top, weight, attendance, fallback)
+        if evidence.outcomes.soft is None:
+            return _scaled(evidence, evidence.log_likelihood())
+        # A soft outcome is as many hard ones, each of a row of its own.
+        q = evidence.outcomes.soft
+        row, k = np.nonzero(q > 0)
+        return _scaled(
+            replace(
+                evidence.without_parameters(row),
+                weight=evidence.weight[row] * q[row, k],
+                outcomes=Outcomes(classes=k),
+            ),
+            evidence.parameters[:, row, k],
+        )
 
     def evaluate(self, v: Array, block: AnyBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
@@ -212,6 +229,18 @@ class LinearRule(Rule[AnyBlock]):
                 alive, log_mixture - np.log(np.where(alive, v @ block.attendance, 1.0)), 0.0
             )
         return mixture, log_mixture, share, u, lost
+
+
+def _scaled(evidence: Evidence, log_f: Array) -> LinearBlock:
+    """Scale the likelihoods of what happened, (M, n), row by row; no parameters are looked at."""
+    attendance, fallback = evidence.attendance, None
+    if attendance is not None:
+        log_f = np.where(attendance > 0, log_f, -np.inf)
+    top = log_f.max(axis=0)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
+    if attendance is not None:
+        f, fallback = f * attendance, evidence.fallback_loss()
+    return LinearBlock(log_f, f, top, evidence.weight, attendance, fallback)
 
 
 def _ratios(block: LinearBlock, log_mixture: Array, mixture: Array) -> Array:

@@ -11,14 +11,16 @@ of its Hessian are those of a full row whose log-densities are replaced by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family, LogRows, Sums
+from ..kernels import fused
 from .base import Rule, answering
 from .evidence import Evidence
 from .fused import FusedLogBlock
@@ -70,6 +72,23 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
             w, _, _ = answering(w, present, parameters.shape[1])
             present = np.asarray(present > 0)
         return family.log_pool(w, parameters, present, closure=closure)
+
+    def pool_logits(
+        self,
+        w: Array,
+        s: float,
+        logits: Sequence[NDArray[Any]],
+        present: Array | NDArray[np.bool_] | None = None,
+        *,
+        out: NDArray[Any],
+        log: bool = True,
+        closure: bool = False,
+        threads: int = 1,
+    ) -> NDArray[np.uint8]:
+        """Pool logits of classes; see :meth:`Rule.pool_logits`."""
+        return fused.apply(
+            logits, s * w, out=out, log=log, present=present, closure=closure, threads=threads
+        )[1]
 
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""

@@ -28,6 +28,7 @@ from .newton import (
     conclude,
     minimise,
     noise,
+    optimal,
 )
 from .quadratic import newton_step
 from .self_concordance import Landmark
@@ -115,7 +116,8 @@ def minimise_with_few_reads(
     now, mark = _surveyed(whole, v, feasible)
     bend = now.curvature - own.curvature
     n_reads, gap = 1, certified_gap(now, v, feasible)
-    while gap > tolerance and n_reads < MAX_READS and np.isfinite(now.value):
+    done = optimal(now, v, feasible, tolerance)
+    while not done and n_reads < MAX_READS and np.isfinite(now.value):
         model = _Corrected(sample, v, own, now.gradient, bend)
         there, own, known = _improved(model, feasible, v, own)
         found = whole.slope(there)
@@ -124,11 +126,12 @@ def minimise_with_few_reads(
             break
         trial = replace(found, curvature=_positive(own.curvature + bend))
         for here in (whole.landmark(there, found), mark):
-            if here is not None and certified_gap(trial, there, feasible) > tolerance:
+            if here is not None and not optimal(trial, there, feasible, tolerance):
                 trial = _bounded(trial, here.excess(there, trial.gradient, feasible))
         before, gap = gap, certified_gap(trial, there, feasible)
         v, now = there, trial
-        if gap <= tolerance:
+        done = optimal(now, v, feasible, tolerance)
+        if done:
             break
         own = own if known else sample.evaluate(v)
         if gap > _POOR * before:
@@ -136,9 +139,10 @@ def minimise_with_few_reads(
             now, mark = _surveyed(whole, v, feasible)
             n_reads += 1
             bend = now.curvature - own.curvature
+            done = optimal(now, v, feasible, tolerance)
             if gap > 0.9 * before:
                 break
-    if gap <= tolerance and not (now.separable and feasible.capped):
+    if done and not (now.separable and feasible.capped):
         return conclude(whole, feasible, v, now, n_reads, tolerance)
     found_anyway = minimise(whole, feasible, v, tolerance)
     return replace(found_anyway, n_evaluations=found_anyway.n_evaluations + n_reads)

@@ -53,7 +53,11 @@ def minimise(
             if trial.value < now.value:
                 v, now = sharpest, trial
         gap = certified_gap(now, v, feasible)
-        if gap <= tolerance or n_evaluations >= max_evaluations or not np.isfinite(now.value):
+        if (
+            optimal(now, v, feasible, tolerance)
+            or n_evaluations >= max_evaluations
+            or not np.isfinite(now.value)
+        ):
             break
         step = newton_step(v, now.gradient, now.curvature, feasible)
         slope = feasible.slope(v, now.gradient, step)
@@ -85,8 +89,20 @@ def minimise(
 
 def certified_gap(now: Evaluation, v: Vector, feasible: FeasibleSet) -> float:
     """Return the smallest valid bound on the excess, never below what rounding can hide."""
-    bound = min(feasible.gap(v, now.gradient), now.excess)
-    return max(float(bound), noise(now))
+    return max(_bound(now, v, feasible), noise(now))
+
+
+def optimal(now: Evaluation, v: Vector, feasible: FeasibleSet, tolerance: float) -> bool:
+    """Whether nothing better than ``tolerance`` is left to be found.
+
+    That float32's rounding hides more is no reason to go on looking for it.
+    """
+    coarse = now.rounding > ROUNDING
+    return (_bound if coarse else certified_gap)(now, v, feasible) <= tolerance
+
+
+def _bound(now: Evaluation, v: Vector, feasible: FeasibleSet) -> float:
+    return float(min(feasible.gap(v, now.gradient), now.excess))
 
 
 def conclude(

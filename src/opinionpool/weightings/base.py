@@ -73,7 +73,8 @@ class Choice:
     ``inverse_temperature`` is None where the weighting leaves the temperature to be fitted
     afterwards; ``gamma`` is the power of confidence, None where that plays no part; ``loss`` the
     mean loss without the penalty, None where nobody knows it yet; ``untempered`` that at T = 1,
-    NaN where nobody does.
+    NaN where nobody does; ``tempered`` that at the temperature which was fitted afterwards, None
+    where nobody does.
     """
 
     weights: Array
@@ -84,6 +85,7 @@ class Choice:
     gamma: float | None = None
     loss: float | None = None
     untempered: float = np.nan
+    tempered: float | None = None
 
 
 class Weighting(ABC):

@@ -59,11 +59,12 @@ def complete(task: Task, weighting: Weighting, choice: Choice, *, certified: boo
     if choice.gamma is not None:
         task = replace(task, evidence=replace(task.evidence, gamma=choice.gamma))
     if s is None and task.temperature == "fit":
-        tempering = fit_temperature(
+        tempering, tempered = fit_temperature(
             task.rule, task.evidence, choice.weights, task.penalty, closure=weighting.closure
         )
         s = float(tempering.v[0])
         s = settled(s, task.evidence.family)
+        choice = replace(choice, tempered=tempered if s == tempering.v[0] else None)
         evaluations += tempering.n_evaluations
         # Two convex problems in turn: each certificate bounds its own excess.
         extra = tempering.gap

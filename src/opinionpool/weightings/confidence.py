@@ -85,7 +85,7 @@ class Confidence(Weighting):
             evidence = replace(task.evidence, gamma=choice.gamma or 0.0)
             weights, rule = choice.weights, task.rule
             tempered = fit_temperature(rule, evidence, weights, task.penalty, closure=self.closure)
-            losses.append(tempered.evaluation.value)
+            losses.append(tempered.solution.evaluation.value)
         if losses[0] <= losses[1]:
             return found
         return replace(fixed, status=_uncertified(fixed.status))

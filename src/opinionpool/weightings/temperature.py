@@ -7,12 +7,13 @@ and the same solver serve; the inverse temperature is that model's only weight.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..families.lazy import Lazy, as_array
+from ..families.logits import Logits
 from ..rules import LOG
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
@@ -36,10 +37,17 @@ def own_temperatures(evidence: Evidence, penalty: float) -> Array:
     return found
 
 
+class Tempering(NamedTuple):
+    """The fit of a temperature: β is ``solution.v[0]``; ``loss`` is the mean without a penalty."""
+
+    solution: Solution
+    loss: float
+
+
 def fit_temperature(
     rule: AnyRule, evidence: Evidence, weights: Array, penalty: float, *, closure: bool = False
-) -> Solution:
-    """Fit the inverse temperature β of the pool with these weights: ``solution.v[0]``.
+) -> Tempering:
+    """Fit the inverse temperature β of the pool with these weights.
 
     Convex in β (not in T); β = 0 is the uniform distribution, β = 100 the sharpest allowed.
     """
@@ -60,13 +68,13 @@ def fit_temperature(
         confidence=None,
     )
     problem = PooledLoss(LOG, itself, penalty)
-    return minimise(problem, FeasibleSet(1, SHARPEST, capped=True))
+    return _told(problem, minimise(problem, FeasibleSet(1, SHARPEST, capped=True)))
 
 
 def _fit_again_and_again(
     rule: AnyRule, evidence: Evidence, weights: Array, penalty: float, closure: bool
-) -> Solution:
-    """Fit the temperature of a pool that is formed again, part by part, in every pass."""
+) -> Tempering:
+    """Fit the temperature of a pool that is kept, or formed again, part by part, in every pass."""
     family, attendance, present = evidence.family, evidence.attendance, evidence.present
     answered: NDArray[np.bool_] | None = None
     if present is not None:
@@ -78,13 +86,25 @@ def _fit_again_and_again(
         own = rule.pooled(weights, block, here, closure=closure, family=family)
         return own[None]
 
+    def quick(arrays: Logits, rows: slice, into: Logits | None) -> Logits:
+        here = None if attendance is None else attendance[:, rows]
+        out = np.empty_like(arrays[0]) if into is None else into[0]
+        rule.pool_logits(weights, 1.0, arrays, here, out=out, closure=closure)
+        return [out]
+
     itself = replace(
         evidence,
-        parameters=as_array(lazy.map(pooled, 1)),
+        parameters=as_array(lazy.map(pooled, 1, quick).kept(evidence.threads)),
         present=None if answered is None or answered.all() else answered[None],
         confidence=None,
     )
     problem = PooledLoss(LOG, itself, penalty)
-    return minimise_with_few_reads(
+    found = minimise_with_few_reads(
         problem, problem.sample(0), feasible=FeasibleSet(1, SHARPEST, capped=True)
     )
+    return _told(problem, found)
+
+
+def _told(problem: PooledLoss, found: Solution) -> Tempering:
+    penalty, *_ = problem.penalty.evaluate(found.v)
+    return Tempering(found, found.evaluation.value - penalty)
