@@ -45,6 +45,7 @@ class Optimal(Weighting):
                 found = nearest_to_equal(problem, feasible, found)
         elif isinstance(evidence.parameters, Lazy):
             found = improved(problem, task.feasible(len(first), INSIDE), task.seed)
+            loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
         s = settled(float(found.v.sum()), evidence.family)
