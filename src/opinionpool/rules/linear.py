@@ -19,7 +19,7 @@ from ..families.base import Family, Sums
 from ..families.lazy import Lazy
 from ..kernels import reference as kernels
 from .base import Rule, answering
-from .evidence import Evidence
+from .evidence import BLOCK_CELLS, Evidence
 from .fused import FusedLinearBlock, worthwhile
 from .streamed import Streamed
 
@@ -88,37 +88,47 @@ class LinearRule(Rule[AnyBlock]):
     def blocks(self, evidence: Evidence) -> list[AnyBlock]:
         """Prepare all rows: at once where compiled kernels are worth their loading."""
         # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
-        plain = evidence.attendance is not None or evidence.outcomes.soft is not None
+        soft, missing = evidence.outcomes.soft is not None, evidence.attendance is not None
+        plain = missing or soft
         lazy = evidence.parameters if isinstance(evidence.parameters, Lazy) else None
-        if lazy is not None and (plain or not lazy.affords(_STORED * evidence.n_models)):
+        stored = (2 if missing else 1) * _STORED
+        if lazy is not None and (soft or not lazy.affords(stored * evidence.n_models)):
             return [Streamed(self, evidence)]
+        if lazy is not None and missing:
+            return self._looked_up(evidence)
         if plain or not worthwhile(evidence.n_models * evidence.n_rows):
             return super().blocks(evidence)
         log_f = evidence.log_likelihood()
         return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
 
+    def _looked_up(self, evidence: Evidence) -> list[AnyBlock]:
+        """Look up once what happened in all rows that count: that is all there is to them."""
+        log_f = evidence.log_likelihood()
+        counts, lost = np.flatnonzero(evidence.weight > 0), evidence.fallback_loss()
+        size = max(1, BLOCK_CELLS // evidence.n_models)
+        blocks: list[AnyBlock] = []
+        for first in range(0, len(counts), size):
+            rows = counts[first : first + size]
+            rest = evidence.without_parameters(rows)
+            blocks.append(_scaled(log_f[:, rows], rest.weight, rest.attendance, lost[rows]))
+        return blocks
+
     def prepare(self, evidence: Evidence) -> LinearBlock:
         """Gather the likelihoods of what happened and scale them row by row."""
         log_f, weight = evidence.log_likelihood(), evidence.weight
-        attendance = evidence.attendance
+        attendance, fallback = evidence.attendance, None
         if evidence.outcomes.soft is not None:
             q = evidence.outcomes.soft
             row, k = np.nonzero(q > 0)
             log_f, weight = evidence.parameters[:, row, k], weight[row] * q[row, k]
             attendance = None if attendance is None else attendance[:, row]
         if attendance is not None:
-            log_f = np.where(attendance > 0, log_f, -np.inf)
-        top = log_f.max(axis=0)
-        f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
-        fallback = None
-        if attendance is not None:
-            f = f * attendance
             fallback = evidence.fallback_loss()
             if evidence.outcomes.soft is not None:
                 fallback = np.full(len(k), np.inf)
                 if evidence.fallback is not None:
                     fallback = -evidence.fallback[k]
-        return LinearBlock(log_f, f, top, weight, attendance, fallback)
+        return _scaled(log_f, weight, attendance, fallback)
 
     def evaluate(self, v: Array, block: AnyBlock) -> Sums:
         """Sum loss, gradient ``−r``, curvature ``r rᵀ`` and r over a block."""
@@ -212,6 +222,22 @@ class LinearRule(Rule[AnyBlock]):
                 alive, log_mixture - np.log(np.where(alive, v @ block.attendance, 1.0)), 0.0
             )
         return mixture, log_mixture, share, u, lost
+
+
+def _scaled(
+    log_f: Array,
+    weight: Array,
+    attendance: Array | NDArray[np.bool_] | None,
+    fallback: Array | None,
+) -> LinearBlock:
+    """Return a block of rows, likelihoods scaled row by row."""
+    if attendance is not None:
+        log_f = np.where(attendance > 0, log_f, -np.inf)
+    top = log_f.max(axis=0)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0))
+    if attendance is not None:
+        f = f * attendance
+    return LinearBlock(log_f, f, top, weight, attendance, fallback)
 
 
 def _ratios(block: LinearBlock, log_mixture: Array, mixture: Array) -> Array:
