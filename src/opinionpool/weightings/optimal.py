@@ -13,7 +13,7 @@ from ..solvers.evaluation import Solution
 from ..solvers.feasible import FeasibleSet
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
-from .base import TRACE, Choice, Task, Weighting, settled, solved
+from .base import ENOUGH, TRACE, Choice, Task, Weighting, settled, solved
 from .missing import INSIDE, best_stationary_point
 
 Array = NDArray[np.float64]
@@ -69,7 +69,7 @@ def improved(problem: PooledLoss, inside: FeasibleSet, seed: int) -> Solution:
     """Search among stationary points of a sample; go on from the best on all rows."""
     sample = problem.sample(seed)
     if sample.convex:  # none of the rows that lack an output was drawn
-        start = minimise(sample, inside)
+        start = minimise(sample, inside, tolerance=ENOUGH)
     else:
         start = best_stationary_point(sample, inside, seed)
     return minimise(problem, inside, start.v, max_evaluations=MOST_READS)
