@@ -360,7 +360,7 @@ def in_sample(
     """Return the pool's mean loss on its fitting rows, and its split on those answered."""
     s = choice.inverse_temperature
     assert s is not None
-    if isinstance(task.evidence.parameters, Lazy) and task.evidence.attendance is None:
+    if isinstance(task.evidence.parameters, Lazy):
         return of_all_rows(task, choice, losses, closure=closure)
     answered = task.evidence.answered()
     loss = mean_loss(task.rule, choice.weights, s, answered, closure=closure)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .diagnostics.decomposition import split
-from .rules.base import AnyRule
+from .families.lazy import Lazy
+from .rules.base import AnyRule, answering
 from .rules.evidence import Evidence
 from .rules.objective import PooledLoss
 from .weightings.base import Choice, Task
 
 Array = NDArray[np.float64]
 
+#: Share of rows up to which those that lack an output are looked up one by one, rather than all.
+FEW = 0.1
+#: Bytes of what is kept for a row and model meanwhile: log-likelihoods, shares and products.
+_KEPT = 32
+
 
 def mean_loss(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> float:
     """Return the mean loss of a pool on evidence; unanswered rows cost their fallback."""
-    return float(
-        evidence.weight @ row_losses(rule, w, s, evidence, closure=closure) / evidence.total_weight
-    )
+    losses = row_losses(rule, w, s, evidence, closure=closure)
+    counts = evidence.weight > 0  # not 0·inf
+    return float(evidence.weight[counts] @ losses[counts] / evidence.total_weight)
 
 
 def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
@@ -47,33 +56,127 @@ def model_losses(evidence: Evidence) -> Array:
 def of_all_rows(
     task: Task, choice: Choice, losses: Array, *, closure: bool
 ) -> tuple[float, dict[str, float]]:
-    """Return a pool's mean loss on rows that every model answered, and its split.
+    """Return a pool's mean loss on lazily read evidence, and its split on the rows answered.
 
     Reads the rows only for what is not known yet: what ``choice`` knows of the pool, ``losses`` of
     the models.
     """
-    rule, evidence = task.rule, task.evidence
-    w, s, loss, untempered = (
-        choice.weights,
-        choice.inverse_temperature,
-        choice.loss,
-        choice.untempered,
-    )
+    rule, v, s = task.rule, choice.weights, choice.inverse_temperature
+    loss, untempered = choice.loss, choice.untempered
     assert s is not None
+    heard = _Heard.of(v, task.evidence)
+    average = heard.mean(_members_error(v, heard.evidence, losses))
+    evidence, problem = heard.evidence, None
     if not closure:  # models without weight do not veto
-        chosen = np.flatnonzero(w > 0)
-        evidence, w, losses = evidence.models(chosen), w[chosen], losses[chosen]
+        chosen = np.flatnonzero(v > 0)
+        evidence, v = evidence.models(chosen), v[chosen]
+
+    def mean(s: float) -> float:
+        nonlocal problem
+        if not evidence.weight.any():
+            return heard.mean(0.0)
+        if choice.tempered is not None and s == choice.inverse_temperature:
+            return heard.mean(choice.tempered * evidence.total_weight)
+        # A mixture is tempered row by row; and where outputs are missing v = 0 is no pool.
+        nothing = s == 0 and evidence.attendance is not None
+        if nothing or (s != 1 and not rule.joint_temperature):
+            found = mean_loss(rule, v, s, evidence, closure=closure)
+            return heard.mean(found * evidence.total_weight)
+        problem = problem or PooledLoss(rule, evidence)
+        return heard.mean(problem.loss(v * s) * problem.n)
+
     if rule.joint_temperature:
-        problem = PooledLoss(rule, evidence)
-        loss = problem.loss(w * s) if loss is None else loss
+        loss = mean(s) if loss is None else loss
         if np.isnan(untempered):
-            untempered = loss if s == 1 else problem.loss(w)
+            untempered = loss if s == 1 else mean(1.0)
     else:  # its weights are chosen at T = 1, and that is the loss that may be known
-        untempered = PooledLoss(rule, evidence).loss(w) if loss is None else loss
-        loss = untempered
-        if s != 1:
-            loss = choice.tempered
-        if loss is None:
-            loss = mean_loss(rule, w, s, evidence, closure=closure)
-    some = w > 0
-    return loss, split(float(w[some] @ losses[some]), untempered, loss)
+        untempered = mean(1.0) if loss is None else loss
+        loss = untempered if s == 1 else mean(s)
+    return heard.of_all(loss), split(average, untempered, loss)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Rows that a model with weight answered, and what the others cost.
+
+    Attributes
+    ----------
+    evidence
+        Of all rows: those that no model with weight answered have weight 0.
+    total, answered
+        The weight of all rows, and of those that any model answered.
+    aside, lost
+        The fallback's loss, summed over rows that only models without weight answered, and over
+        those that nobody did.
+    """
+
+    evidence: Evidence
+    total: float
+    answered: float
+    aside: float = 0.0
+    lost: float = 0.0
+
+    @classmethod
+    def of(cls, w: Array, evidence: Evidence) -> _Heard:
+        """Tell the rows apart."""
+        present, u, total = evidence.present, evidence.weight, evidence.total_weight
+        if present is None:
+            return cls(evidence, total, total)
+        here: NDArray[np.bool_] = np.asarray(present[w > 0].any(axis=0))
+        others = ~here & (u > 0)
+        if not others.any():
+            return cls(evidence, total, total)
+        answered: NDArray[np.bool_] = np.asarray(present.any(axis=0))
+        cost = u * np.where(others, evidence.fallback_loss(), 0.0)
+        return cls(
+            replace(evidence, weight=np.where(here, u, 0.0)),
+            total,
+            float(u[answered].sum()),
+            float(cost[answered].sum()),
+            float(cost[~answered].sum()),
+        )
+
+    def mean(self, summed: float) -> float:
+        """Return the mean loss of the rows answered, from its sum over those heard."""
+        return (summed + self.aside) / self.answered
+
+    def of_all(self, mean: float) -> float:
+        """Return the mean loss of all rows, from that of the rows answered."""
+        if self.answered == self.total:
+            return mean
+        return (mean * self.answered + self.lost) / self.total
+
+
+def _members_error(w: Array, evidence: Evidence, losses: Array) -> float:
+    """Return ``Σ_n u_n Σ_α w̃_nα NLL_nα``: models share the weight of those that are missing.
+
+    ``losses`` are the models' means over the rows that they answered: of rows that all of them
+    did, nothing else has to be known.
+    """
+    some, u = np.flatnonzero(w > 0), evidence.weight
+    w, losses, here = w[some], losses[some], evidence.models(some)
+    attendance = here.attendance
+    if attendance is None:
+        return float(w @ losses) * evidence.total_weight
+    rest = np.flatnonzero(~(attendance == 1).all(axis=0) & (u > 0))
+    known, counted = 0.0, np.zeros_like(w)
+    if len(rest) <= FEW * evidence.n_rows and np.isfinite(losses).all():
+        present = np.ones(attendance.shape, bool) if here.present is None else here.present
+        known, counted = float((w * losses) @ (present @ u)), w
+        if not len(rest):
+            return known
+        here = here.take(rest)
+        here = replace(here, parameters=cast(Lazy, here.parameters).held(here.threads))
+    for part in [here] if _affordable(here) else here.parts():
+        own = part.attendance
+        assert own is not None
+        shares = answering(w, own, part.n_rows)[0] - counted[:, None] * (own > 0)
+        nll = np.where((shares != 0) & (part.weight > 0), -part.log_likelihood(), 0.0)
+        known += float((shares * nll).sum(axis=0) @ part.weight)
+    return known
+
+
+def _affordable(evidence: Evidence) -> bool:
+    """Whether some numbers for each row and model may be kept in memory."""
+    lazy = evidence.parameters
+    return not isinstance(lazy, Lazy) or lazy.affords(_KEPT * evidence.n_models)

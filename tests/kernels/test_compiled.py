@@ -10,6 +10,7 @@ from problems import log_softmax
 from tolerance import ulps
 
 from opinionpool.kernels import choice, fused
+from opinionpool.kernels.status import LEFT
 
 pytestmark = needs_numba
 
@@ -314,6 +315,82 @@ def test_the_limit_between_wide_and_narrow_rows_is_not_felt(monkeypatch):
     monkeypatch.setattr("opinionpool.kernels.applying.NARROW_POOL", 0)
     assert_same_sums(job.sums(**AUTO), narrow[0], np.float64)
     assert_same_pool(job.apply(**AUTO), narrow[1], np.float64)
+
+
+def with_gaps(job, share, garbage, seed=0):
+    """Leave out some outputs; what is in their cells is anybody's guess."""
+    rng = np.random.default_rng(seed)
+    m, n = len(job.arrays), len(job.classes)
+    job.present = np.ones((m, n), bool)
+    job.present[rng.integers(m, size=n), np.arange(n)] = rng.random(n) >= share
+    job.present[:, 3] = False
+    for x, here in zip(job.arrays, job.present, strict=True):
+        x[~here] = garbage
+    return job
+
+
+@every_dtype
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e30, 7.0])
+@pytest.mark.parametrize("k", [2, 10, 29, 64, 131, 1500])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.2, 0.9])
+def test_a_few_gaps(share, k, garbage, dtype):
+    """Rows without gaps are summed apart from those that have some, whatever is in the gaps."""
+    job = with_gaps(make_job("soft", dtype, 5, rows_for(k), k), share, garbage)
+    for options in ({"order": 0}, {"by": 0.7, "order": 1}, {}):
+        assert_same_sums(job.sums(**options, **AUTO), job.sums(**options, **PLAIN), dtype)
+    for log in (False, True):
+        assert_same_pool(job.apply(log=log, **AUTO), job.apply(log=log, **PLAIN), dtype)
+
+
+@every_dtype
+@pytest.mark.parametrize("k", [3, 10, 131])
+def test_a_few_gaps_beside_vetoes_and_faults(k, dtype):
+    job = make_job("vetoes", dtype, 3, rows_for(k), k)
+    job = with_gaps(job, 0.02, np.inf)
+    assert_same_sums(job.sums(**AUTO), job.sums(**PLAIN), dtype)
+    for closure in (False, True):
+        found, expected = (job.apply(closure=closure, **kernels) for kernels in (AUTO, PLAIN))
+        assert_same_pool(found, expected, dtype)
+
+
+@pytest.mark.parametrize("k", [10, 131])
+def test_where_rows_without_gaps_go_is_not_felt(k, monkeypatch):
+    """And a whole weight says what presence says."""
+    job = with_gaps(make_job("plain", np.float64, 3, 300, k), 0.02, 7.0)
+    apart = job.sums(**AUTO), job.apply(**AUTO)
+    job.present = job.present.astype(float)
+    assert_array_equal(job.sums(**AUTO).curvature, apart[0].curvature)
+    monkeypatch.setattr("opinionpool.kernels.arrays.MOSTLY", 2.0)
+    monkeypatch.setattr("opinionpool.kernels.arrays.NEARLY_ALL", 2.0)
+    together = job.sums(**AUTO)
+    assert not np.array_equal(together.curvature, apart[0].curvature)
+    assert_same_sums(together, apart[0], np.float64)
+    assert_same_pool(job.apply(**AUTO), apart[1], np.float64)
+
+
+@pytest.mark.parametrize("garbage", [np.nan, 7.0])
+def test_only_rows_with_gaps_are_taken_one_by_one(garbage, monkeypatch):
+    """Not all of a tile of which one has a gap."""
+    from opinionpool.kernels import pooled_rows, rows
+
+    job = with_gaps(make_job("plain", np.float32, 3, 300, 10), 0.02, garbage)
+    taken = []
+
+    def summed(*args):
+        taken.append(args[8] > 0)
+        return sum_rows(*args)
+
+    def pooled(*args):
+        taken.append(args[9] == LEFT)
+        return apply_rows(*args)
+
+    sum_rows, apply_rows = rows.sum_rows, pooled_rows.apply_rows
+    monkeypatch.setattr(rows, "sum_rows", summed)
+    monkeypatch.setattr(pooled_rows, "apply_rows", pooled)
+    job.sums(**AUTO)
+    job.apply(closure=True, **AUTO)
+    gaps = ~job.present.all(axis=0)
+    assert_array_equal(taken, [gaps & (job.weight > 0), gaps])
 
 
 @pytest.mark.parametrize("kind", ["plain", "all"])

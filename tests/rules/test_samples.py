@@ -58,3 +58,36 @@ def test_short_rows_are_put_side_by_side(monkeypatch):
         held = sample.evidence.parameters.in_place[0]
         assert held.flags.c_contiguous
         assert not np.shares_memory(held, arrays["a"])
+
+
+def missing_one(monkeypatch, k=5, n=4000):
+    """A fit in place of models of which one lacks one row, and the samples it took."""
+    samples = []
+    of_problem = objective.PooledLoss.sample
+
+    def noted(self, *args):
+        samples.append(of_problem(self, *args))
+        return samples[-1]
+
+    monkeypatch.setattr(objective.PooledLoss, "sample", noted)
+    monkeypatch.setattr(in_place, "LARGE", 0)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, k, n)
+    arrays = {name: (rng.normal(size=(n, k)) + np.eye(k)[y]).astype("f4") for name in "abc"}
+    arrays["b"][7] = np.nan
+    return op.fit(arrays, y), samples
+
+
+@needs_numba
+def test_a_sample_without_gaps_is_an_ordinary_problem_on_what_was_read(monkeypatch):
+    _, (sample,) = missing_one(monkeypatch)
+    assert sample.convex
+    assert sample.evidence.parameters.in_place[0].dtype == np.float32
+
+
+@needs_numba
+def test_a_search_ends_where_nothing_is_promised(monkeypatch):
+    """The survey, the sample, four readings at most and the loss at T = 1."""
+    pool, _ = missing_one(monkeypatch)
+    assert pool.status.value == "stationary"
+    assert pool.passes <= 7

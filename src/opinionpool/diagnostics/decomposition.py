@@ -8,32 +8,50 @@ from numpy.typing import NDArray
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
 
+Array = NDArray[np.float64]
+
 
 def decomposition(
-    rule: AnyRule, weights: NDArray[np.float64], evidence: Evidence, loss: float
+    rule: AnyRule, weights: Array, evidence: Evidence, loss: float
 ) -> dict[str, float]:
     """Split a pool's mean loss: ``loss = average_error − ambiguity − temperature_gain``.
 
     The split is at T = 1; what the temperature adds on top stands apart. Only rows that some
-    model answered may be given, and ``loss`` is the tempered pool's on them.
+    model answered may be given, and ``loss`` is the tempered pool's on them. Where no model with
+    weight answered, the fallback is all the error there is, and nobody disagrees.
     """
     average = spread = 0.0
     for part in evidence.parts():
         error, ambiguity = rule.ambiguity(weights, part)
         u = part.weight / evidence.total_weight
-        average += float(u @ error)
-        spread += float(u @ ambiguity)
+        average += _summed(u, _or_fallback(error, weights, part))
+        spread += _summed(u, _or_fallback(ambiguity, weights, part, 0.0))
     untempered = average - spread
     if np.isinf(average):
         # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
-        untempered = (
-            sum(
-                float(part.weight @ rule.row_losses(weights, 1.0, part, closure=False))
-                for part in evidence.parts()
-            )
-            / evidence.total_weight
-        )
+        untempered = 0.0
+        for part in evidence.parts():
+            own = rule.row_losses(weights, 1.0, part, closure=False)
+            untempered += _summed(part.weight, _or_fallback(own, weights, part))
+        untempered /= evidence.total_weight
     return split(average, untempered, loss)
+
+
+def _or_fallback(
+    values: Array, weights: Array, evidence: Evidence, instead: float | None = None
+) -> Array:
+    """Return rows' values, in those that no model with weight answered their fallback's loss."""
+    if evidence.present is None:
+        return values
+    here = evidence.present[weights > 0].any(axis=0)
+    if here.all():
+        return values
+    return np.where(here, values, evidence.fallback_loss() if instead is None else instead)
+
+
+def _summed(u: Array, values: Array) -> float:
+    """Return ``Σ u x``; rows of weight 0 may hold anything."""
+    return float(u @ np.where(u > 0, values, 0.0))
 
 
 def split(average: float, untempered: float, loss: float) -> dict[str, float]:

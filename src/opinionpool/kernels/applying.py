@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plain
-from .arrays import Rows, attendance_of, common_dtype, left_over
+from .arrays import Rows, answered_by_all, attendance_of, common_dtype, worth_a_pass
 from .choice import NARROW_POOL, PAST_CACHES, Kernels, compiled
-from .status import UNANSWERED
+from .status import LEFT, UNANSWERED
 from .threads import blocks, in_threads
 
 Array = NDArray[np.float64]
@@ -105,7 +105,7 @@ class _CompiledApply:
         status: NDArray[np.uint8],
     ) -> None:
         dtype = common_dtype(arrays)
-        self.narrow = present is None and out.shape[1] <= NARROW_POOL
+        self.narrow = out.shape[1] <= NARROW_POOL
         self.rows = Rows(arrays, dtype, adjacent_rows=self.narrow)
         self.v, self.out, self.log, self.present = v, out, log, present
         self.status = status
@@ -120,13 +120,19 @@ class _CompiledApply:
         like, status = self.rows.like, self.status[first:last]
         out = self.out[first:last]
         target = out if self.direct else np.empty(out.shape, like.dtype)
+        span = 0, last - first
         flags: tuple[Any, ...] = (self.log, self.past_caches, status, like)
-        spans = [(0, last - first)]
-        if self.narrow:
-            apply_narrow(*spans[0], base, step, self.v, target, *flags)
-            spans = left_over(status)
-        for span in spans:
-            here = attendance_of(self.present, first, last)
+        everyone = answered_by_all(self.present, first, last)
+        if self.narrow and worth_a_pass(everyone, out.shape[1]):
+            if everyone is not None:
+                status[~everyone] = LEFT
+            apply_narrow(*span, base, step, self.v, target, *flags)
+        else:
+            status[:] = LEFT
+        left = status == LEFT
+        if left.any():
+            some = None if everyone is None else self.present
+            here = attendance_of(some, first, last, left)
             apply_rows(*span, base, step, self.v, here, target, *flags)
         if not self.direct:
             out[:] = target

@@ -10,6 +10,15 @@ from numpy.typing import NDArray
 
 from .status import LEFT
 
+#: Share of a block's rows that every model answered from which they get a kernel, and a pass, of
+#: their own. Of up to so many classes that saves most of the time: of 16 models of 10 classes, loss
+#: and gradient, it took 0.2 where one row in 100 lacked an output, 0.35 where one in 10 did and 0.7
+#: where one in two did. Of more it saves up to a fifth, and reading is what takes time: of 131
+#: classes 0.87 and 1.04 where one in 100 and one in 10 did.
+FEW, MOSTLY, NEARLY_ALL = 32, 0.5, 0.95
+#: (M, N) which model answered which row, or the share of its weight that it has there.
+Attendance = NDArray[np.bool_] | NDArray[np.float64]
+
 
 def common_dtype(arrays: Sequence[NDArray[Any]]) -> np.dtype[Any]:
     """Return float32 if all arrays are, else float64."""
@@ -86,10 +95,35 @@ def left_over(status: NDArray[np.uint8]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
+def answered_by_all(present: Attendance | None, first: int, last: int) -> NDArray[np.bool_] | None:
+    """Return in which rows of a block every model has all of its weight, (n,); None for all."""
+    if present is None:
+        return None
+    here = present[:, first:last]
+    everyone = np.asarray((here if here.dtype == np.bool_ else here == 1).all(axis=0))
+    return None if everyone.all() else everyone
+
+
+def worth_a_pass(rows: NDArray[np.bool_] | None, k: int) -> bool:
+    """Whether so many of a block's rows of K classes are meant that the rest may be read twice."""
+    if rows is None:
+        return True
+    return bool(np.count_nonzero(rows) >= (MOSTLY if k <= FEW else NEARLY_ALL) * len(rows))
+
+
 def attendance_of(
-    present: NDArray[np.bool_] | NDArray[np.float64] | None, first: int, last: int
+    present: Attendance | None, first: int, last: int, rows: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Return m of maths.md §6 for a block of rows, (M, n); (0, 0) where every model answered."""
+    """Return m of maths.md §6 for a block of rows, (M, n); (0, 0) where every model answered.
+
+    Or for some of the rows: of the others, which are not written to and so take no memory, it says
+    nothing.
+    """
     if present is None:
         return np.zeros((0, 0))
-    return np.array(present[:, first:last], dtype=np.float64, order="C")
+    here = present[:, first:last]
+    if rows is None:
+        return np.array(here, dtype=np.float64, order="C")
+    attendance = np.zeros(here.shape)
+    attendance[:, rows] = here[:, rows]
+    return attendance

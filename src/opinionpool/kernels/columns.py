@@ -17,6 +17,7 @@ from .jit import inlined, part
 from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
 from .powers import brief, exponential, exponential32
 from .reductions import any_beyond, larger_of, total_of
+from .status import LEFT
 from .turned import apart, filled_up, root_of, turn, where_above, where_same
 from .vector import prefetch, view
 
@@ -55,6 +56,15 @@ def filled(at: Any, into: Any, n: int, like: Any) -> None:
         for k in range(n):
             into[a, k] = x[k]
         at[a] = start_of(into[a])
+
+
+@part
+def emptied(copies: Any, status: Any, low: int, rows: int, K: int) -> None:
+    """Put zeros in place of a copied tile's rows that are LEFT."""
+    for r in range(rows):
+        if status[low + r] == LEFT:
+            for a in range(len(copies)):
+                copies[a, r * K : (r + 1) * K] = 0
 
 
 @part

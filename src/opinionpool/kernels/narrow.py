@@ -17,9 +17,11 @@ Tiles are whole groups of 16 rows: the last one of a block is copied to where ze
 sweeps ask for lines of the next tile meanwhile (:mod:`~opinionpool.kernels.sweeps`), as evenly as
 they can: lines asked for in one sweep, and none in the next, leave the memory idle.
 
-Tiles that hold anything not finite are left to ``rows`` and ``pooled_rows``, which know how, as are
-rows that some model left out and rows that are not adjacent in memory. Whoever calls sees to that:
-called from here they would have to be compiled wherever these kernels are, and mostly for nothing.
+Tiles that hold anything not finite are left to ``rows`` and ``pooled_rows``, which know how. So are
+rows that some model left out, whose status says so beforehand: their tile is copied, zeros in their
+place, since what an absent model's cells hold may be anything. Whoever calls sees to all of these:
+called from here the others would have to be compiled wherever these kernels are, and mostly for
+nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import numpy as np
 from .columns import (
     address_of,
     centred,
+    emptied,
     exponentiate,
     favourites,
     filled,
@@ -78,17 +81,24 @@ def located(
     last: int,
     zeros: Any,
     copies: Any,
+    status: Any,
     K: int,
     like: Any,
 ) -> int:
     """Set the addresses of a tile's cells and of the next tile's; return its rows, filled up.
 
-    The last tile is copied, whose rows may be too few and behind which nothing may be read.
+    The last tile is copied, whose rows may be too few and behind which nothing may be read, and
+    one with rows that are LEFT, whose cells are zeros in the copy.
     """
     locate_rows(to, base, step, min(low + rows, last - 1), zeros)
     locate_rows(at, base, step, low, zeros)
-    if low + rows == last:
+    left = 0
+    for r in range(low, low + rows):
+        left += status[r] == LEFT
+    if left > 0 or low + rows == last:
         filled(at, copies, rows * K, like)
+    if left > 0:
+        emptied(copies, status, low, rows, K)
     return (rows + LANES - 1) // LANES * LANES
 
 
@@ -107,7 +117,8 @@ def apply_narrow(
 ) -> None:
     """Do as :func:`~opinionpool.kernels.pooled_rows.apply_rows`, every model present.
 
-    The status of tiles that are left to it is LEFT.
+    The status of rows that are to be left to it is LEFT, of others 0. It becomes LEFT of tiles that
+    are left to it, too.
     """
     K, m = out.shape[1], padded(len(base))
     many = rows_of_tile(K)
@@ -123,18 +134,17 @@ def apply_narrow(
     flat, zeros = borrowed(owners[2][1]), borrowed(owners[2][2])
     tops, mass, unused = of_rows[0], of_rows[1], of_rows[2]
     at, to, quarters = addresses[0], addresses[1], borrowed(owners[2][3])
-    base, step, like = borrowed(base), borrowed(step), borrowed(like)
+    base, step, like, status = borrowed(base), borrowed(step), borrowed(like), borrowed(status)
     for a in range(len(v)):
         row_v[a] = v[a]
     for low in range(first, last, many):
         rows = min(many, last - low)
-        full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
+        full = located(at, to, base, step, low, rows, last, zeros, copies, status, K, like)
         quartered(quarters, to)
         pooled(z, at, to, row_v, (m // 4, 0), full * K, like)
         if favourites(e, z, tops, unused, unused, unused, full, K, quarters[2], like) != 0:
             status[low : low + rows] = LEFT
             continue
-        status[low : low + rows] = 0
         exponentiate(e, mass, e, tops, full, K, not log, quarters[3], like)
         for r in range(full):
             tops[r] = tops[r] + logarithm(mass[r]) if log else 1.0 / mass[r]
@@ -170,7 +180,8 @@ def sum_narrow(
 ) -> tuple[float, float]:
     """Do as :func:`~opinionpool.kernels.rows.sum_rows`, every model present.
 
-    The status of tiles that are left to it is LEFT.
+    The status of rows that are to be left to it is LEFT, and their weight 0; of others the status
+    is 0. It becomes LEFT of tiles that are left to it, too.
     """
     m, many = padded(len(base)), rows_of_tile(K)
     width = filled_up(K)
@@ -213,7 +224,7 @@ def sum_narrow(
     value = rescaled = 0.0
     for low in range(first, last, many):
         rows = min(many, last - low)
-        full = located(at, to, base, step, low, rows, last, zeros, copies, K, like)
+        full = located(at, to, base, step, low, rows, last, zeros, copies, status, K, like)
         quartered(quarters, to)
         for a in range(m):  # one of four, or two
             once[a] = to[a] if order == 0 else to[a - a % 4]
@@ -222,7 +233,6 @@ def sum_narrow(
         if favourites(z, flat, tops, best, z_y, y, full, K, third, like) != 0:
             status[low : low + rows] = LEFT
             continue
-        status[low : low + rows] = 0
         for r in range(rows if soft.size else 0):
             z_y[r] = 0.0
             for k in range(K):

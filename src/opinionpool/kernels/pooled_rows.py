@@ -11,7 +11,7 @@ from .jit import jit
 from .lanes import borrowed, keep
 from .places import leave_out, locate, set_out
 from .scratch import scratch, scratch_rows, table
-from .status import IMPOSSIBLE, INVALID, UNANSWERED
+from .status import IMPOSSIBLE, INVALID, LEFT, UNANSWERED
 from .sweeps import emitted, exponentiated, pooled
 from .tiles import (
     TILE,
@@ -37,7 +37,10 @@ def apply_rows(
     status: Any,
     like: Any,
 ) -> None:
-    """Pool rows ``first`` to ``last`` into ``out``: probabilities, or their logarithms."""
+    """Pool rows ``first`` to ``last`` into ``out``: probabilities, or their logarithms.
+
+    Only those whose status is LEFT: others are done.
+    """
     K, m, m4 = out.shape[1], len(base), padded(len(base))
     wide, groups = min(K, TILE), groups_of(m)
     tiles = (K + wide - 1) // wide
@@ -63,6 +66,8 @@ def apply_rows(
     set_out(places, base, step, zeros, wide, K, False, like)
     nothing = -np.inf if log else 0.0
     for n in range(first, last):
+        if status[n] != LEFT:
+            continue
         status[n] = 0
         if present.size and not answering(row_v, share, rest, v, present, n):
             status[n] = UNANSWERED

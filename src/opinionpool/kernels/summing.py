@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import plain
-from .arrays import Rows, attendance_of, common_dtype, left_over, plain_layout
+from .arrays import Rows, answered_by_all, attendance_of, common_dtype, plain_layout, worth_a_pass
 from .choice import NARROW_SUMS, Kernels, compiled
+from .status import LEFT
 from .threads import blocks, in_threads
 
 Array = NDArray[np.float64]
@@ -148,7 +149,7 @@ class _CompiledSums:
         by: float,
     ) -> None:
         n, self.k = arrays[0].shape
-        self.narrow = present is None and self.k <= NARROW_SUMS
+        self.narrow = self.k <= NARROW_SUMS
         self.rows = Rows(arrays, common_dtype(arrays), adjacent_rows=self.narrow)
         self.v, self.present, self.order, self.status = v, present, order, status
         self.bent, self.by = bent, float(by)
@@ -165,19 +166,33 @@ class _CompiledSums:
         base, step, _alive = self.rows.block(first, last)
         m, filled = len(base), padded(len(base))
         gradient, reach, curvature = np.zeros(filled), np.zeros(filled), np.zeros((filled, filled))
-        here = slice(first, last)
+        here, span = slice(first, last), (0, last - first)
         order = self.order if first in self.bent else min(self.order, 1)
-        data: tuple[Any, ...] = (
-            *(self.classes[here], self.soft[here], self.u[here], self.k, order, self.by),
-            *(self.status[here], self.rows.like, gradient, reach, curvature),
-        )
-        spans, losses = [(0, last - first)], []
-        if self.narrow:
-            losses.append(sum_narrow(*spans[0], base, step, self.v, *data))
-            spans = left_over(self.status[here])
-        for span in spans:
-            present = attendance_of(self.present, first, last)
-            losses.append(sum_rows(*span, base, step, self.v, present, *data))
+        status, no_absence = self.status[here], np.zeros((0, 0))
+
+        def data(rows: NDArray[np.bool_] | None) -> tuple[Any, ...]:
+            """Return what the kernels take; some rows are all that has weight, None for all."""
+            u = self.u[here] if rows is None else np.where(rows, self.u[here], 0.0)
+            return (
+                *(self.classes[here], self.soft[here], u, self.k, order, self.by),
+                *(status, self.rows.like, gradient, reach, curvature),
+            )
+
+        everyone = answered_by_all(self.present, first, last)
+        rest, losses = np.ones(last - first, np.bool_), [(0.0, 0.0)]
+        if worth_a_pass(everyone, self.k):
+            if everyone is not None:
+                status[~everyone] = LEFT
+            if self.narrow:
+                losses.append(sum_narrow(*span, base, step, self.v, *data(everyone)))
+            else:  # rows take less time without an attendance to look at
+                losses.append(sum_rows(*span, base, step, self.v, no_absence, *data(everyone)))
+            rest = status == LEFT
+        if rest.any():
+            status[rest] = 0
+            some = None if everyone is None else self.present
+            attendance = attendance_of(some, first, last, rest)
+            losses.append(sum_rows(*span, base, step, self.v, attendance, *data(rest)))
         value, rescaled = (sum(own) for own in zip(*losses, strict=True))
         return plain.Derivatives(value, gradient[:m], reach[:m], curvature[:m, :m], rescaled)
 

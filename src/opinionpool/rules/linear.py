@@ -106,19 +106,21 @@ class LinearRule(Rule[AnyBlock]):
     def blocks(self, evidence: Evidence) -> list[AnyBlock]:
         """Prepare all rows: at once where compiled kernels are worth their loading."""
         # A cell of evidence costs this rule next to nothing, only outcomes do: (M, N) of them.
-        soft = evidence.outcomes.soft is not None
-        plain = evidence.attendance is not None or soft
+        soft, missing = evidence.outcomes.soft is not None, evidence.attendance is not None
         lazy = evidence.parameters if isinstance(evidence.parameters, Lazy) else None
-        if lazy is not None and (soft or not lazy.affords(_STORED * evidence.n_models)):
+        stored = (2 if missing else 1) * _STORED
+        if lazy is not None and (soft or not lazy.affords(stored * evidence.n_models)):
             return [Streamed(self, evidence)]
-        fusible = not plain and worthwhile(evidence.n_models * evidence.n_rows)
-        if lazy is None and not fusible:
-            return super().blocks(evidence)
-        log_f = evidence.log_likelihood()
-        if fusible:
+        if not (soft or missing) and worthwhile(evidence.n_models * evidence.n_rows):
+            log_f = evidence.log_likelihood()
             return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
+        return super().blocks(evidence) if lazy is None else self._looked_up(evidence)
+
+    def _looked_up(self, evidence: Evidence) -> list[AnyBlock]:
+        """Look up once what happened in all rows that count: that is all there is to them."""
+        log_f, counts = evidence.log_likelihood(), np.flatnonzero(evidence.weight > 0)
         size = max(1, BLOCK_CELLS // evidence.n_models)
-        spans = [slice(a, a + size) for a in range(0, evidence.n_rows, size)]
+        spans = [counts[first : first + size] for first in range(0, len(counts), size)]
         return [_scaled(evidence.without_parameters(rows), log_f[:, rows]) for rows in spans]
 
     def prepare(self, evidence: Evidence) -> LinearBlock:

@@ -108,8 +108,9 @@ class PooledLoss:
         size = max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) // share
         apart = _prime(n // max(1, size))
         some = self.evidence.take(slice(int(np.random.default_rng(seed).integers(apart)), n, apart))
-        lazy = cast(Lazy, some.parameters)
-        held = lazy.held(some.threads) if self.convex else np.asarray(lazy)
+        if some.present is not None and some.present.all():
+            some = replace(some, present=None)
+        held = cast(Lazy, some.parameters).held(some.threads)
         some = replace(some, parameters=held).answered()
         scale = self.penalty.scale * some.total_weight / self.n
         return PooledLoss(self.rule, some, scale, self.penalty.sizes)

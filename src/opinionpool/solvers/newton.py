@@ -25,6 +25,8 @@ MAX_EVALUATIONS = 200
 _ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
 #: Slope, nats per row, below which a point of a problem that is not convex counts as stationary.
 _STATIONARY = 1e-5
+#: Predicted improvement, nats per row, below which a stationary point is left alone.
+_PROMISING = 1e-13
 #: Improvement, nats per row, that ten evaluations of such a problem have to bring to go on.
 _WORTHWHILE = 1e-8
 
@@ -61,6 +63,8 @@ def minimise(
             break
         step = newton_step(v, now.gradient, now.curvature, feasible)
         slope = feasible.slope(v, now.gradient, step)
+        if not problem.convex and -slope <= _PROMISING and _stationary(v, now, feasible):
+            break  # no gap would tell
         length = 1.0
         while n_evaluations < max_evaluations:
             trial_v = feasible.tidy(v + length * step)
@@ -116,8 +120,7 @@ def conclude(
     """Say what is known about the last point."""
     gap, tolerance = certified_gap(now, v, feasible), attainable(tolerance, now)
     if not problem.convex:
-        settled = _slope(v, now, feasible) <= _STATIONARY
-        status = Status.STATIONARY if settled else Status.NOT_CONVERGED
+        status = Status.STATIONARY if _stationary(v, now, feasible) else Status.NOT_CONVERGED
         gap = np.nan
     elif feasible.at_cap(v):
         status = Status.SEPARABLE if gap <= 1e3 * tolerance else Status.NOT_CONVERGED
@@ -126,12 +129,14 @@ def conclude(
     return Solution(v, now, gap, status, n_evaluations)
 
 
-def _slope(v: Vector, now: Evaluation, feasible: FeasibleSet) -> float:
-    """Frank–Wolfe's quantity at the point's own total: it bounds nothing without convexity.
+def _stationary(v: Vector, now: Evaluation, feasible: FeasibleSet) -> bool:
+    """Whether Frank–Wolfe's quantity at the point's own total is as good as 0.
 
-    It still measures how much moving weight between models could improve the value.
+    It bounds nothing without convexity, but still measures how much moving weight between models
+    could improve the value.
     """
-    return replace(feasible, total=v.sum(), lower=0.0).gap(v, now.gradient)
+    slope = replace(feasible, total=v.sum(), lower=0.0).gap(v, now.gradient)
+    return bool(slope <= _STATIONARY)
 
 
 def attainable(tolerance: float, now: Evaluation) -> float:

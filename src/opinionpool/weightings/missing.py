@@ -144,8 +144,9 @@ def _filled_start(problem: PooledLoss) -> Array:
     evidence = problem.evidence
     assert evidence.present is not None
     equal = np.full(evidence.n_models, 1 / evidence.n_models)
-    mean = LOG.pooled(equal, evidence.parameters, evidence.present, family=evidence.family)
+    parameters = np.asarray(evidence.parameters)  # of a sample they may be what was read
+    mean = LOG.pooled(equal, parameters, evidence.present, family=evidence.family)
     here = evidence.present[:, :, None]
-    filled = replace(evidence, parameters=np.where(here, evidence.parameters, mean), present=None)
+    filled = replace(evidence, parameters=np.where(here, parameters, mean), present=None)
     simplex = FeasibleSet(evidence.n_models)
     return minimise(PooledLoss(problem.rule, filled), simplex, tolerance=1e-4).v

@@ -13,7 +13,7 @@ from ..solvers.evaluation import Solution
 from ..solvers.feasible import FeasibleSet
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
-from .base import TRACE, Choice, Task, Weighting, settled, solved
+from .base import ENOUGH, TRACE, Choice, Task, Weighting, settled, solved
 from .missing import INSIDE, best_stationary_point
 
 Array = NDArray[np.float64]
@@ -45,6 +45,7 @@ class Optimal(Weighting):
                 found = nearest_to_equal(problem, feasible, found)
         elif isinstance(evidence.parameters, Lazy):
             found = improved(problem, task.feasible(len(first), INSIDE), task.seed)
+            loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
         else:
             found = best_stationary_point(problem, task.feasible(len(first), INSIDE), task.seed)
         s = settled(float(found.v.sum()), evidence.family)
@@ -68,7 +69,7 @@ def improved(problem: PooledLoss, inside: FeasibleSet, seed: int) -> Solution:
     """Search among stationary points of a sample; go on from the best on all rows."""
     sample = problem.sample(seed)
     if sample.convex:  # none of the rows that lack an output was drawn
-        start = minimise(sample, inside)
+        start = minimise(sample, inside, tolerance=ENOUGH)
     else:
         start = best_stationary_point(sample, inside, seed)
     return minimise(problem, inside, start.v, max_evaluations=MOST_READS)
