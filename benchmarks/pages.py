@@ -158,6 +158,22 @@ def sums_tables(races: list[Race]) -> list[str]:
     return parts
 
 
+def inputs_tables(races: list[Race]) -> list[str]:
+    """Return a table per size."""
+    parts = []
+    for race in races:
+        lines = [
+            [
+                *(name(row, race), seconds(row["median"]), times(row["ratio"])),
+                str(row["passes"] or ""),
+            ]
+            for row in race["contestants"]
+        ]
+        header = ("", "time", f"÷ {race['limit']}", "passes")
+        parts += [f"**{race['title']}**, {race['bytes'] / 1e6:,.0f} MB", table(header, lines)]
+    return parts
+
+
 def stack_tables(races: list[Race]) -> list[str]:
     """Return a table per size."""
     parts = []
@@ -228,6 +244,7 @@ TABLES: dict[str, Callable[[list[Race]], list[str]]] = {
     "apply": apply_tables,
     "sums": sums_tables,
     "fit": fit_tables,
+    "inputs": inputs_tables,
     "stack": stack_tables,
     "stream": stream_tables,
     "start": start_tables,

@@ -1,11 +1,13 @@
 """How fast the library is, beside rivals and beside memory itself.
 
-    python benchmarks/run.py [apply|sums|fit|stack|stream|start|all ...] [--rounds 5] [--scale 1]
-        [--threads 2] [--only TEXT] [--patience 120] [--budget BYTES] [--folder DIR] [--json FILE]
+    python benchmarks/run.py [apply|sums|fit|inputs|stack|stream|start|all ...] [--rounds 5]
+        [--scale 1] [--threads 2] [--only TEXT] [--patience 120] [--budget BYTES] [--folder DIR]
+        [--json FILE]
 
 apply   pooling with given weights: against SciPy, torch and JAX
 sums    loss, gradient, curvature and survey in one pass: against adding the cells up
 fit     certified weights through opinionpool.fit: against general optimisers, greedy selection
+inputs  probabilities, zeros, gaps, the linear rule: against logits, and averages in NumPy
 stack   stacking weights from log-densities: against EM, SLSQP, arviz-stats, Clarabel
 stream  Parquet files five times the memory budget: against reading them with pyarrow alone
 start   the import, and first uses with and without compiled code kept
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = ("apply", "sums", "fit", "stack", "stream", "start")
+KINDS = ("apply", "sums", "fit", "inputs", "stack", "stream", "start")
 
 
 def parsed(arguments: list[str] | None = None) -> argparse.Namespace:

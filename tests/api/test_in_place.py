@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import opinionpool as op
+from opinionpool.families import lazy
 from opinionpool.predictions import in_place
+from opinionpool.predictions.cells import Cells
 from opinionpool.rules.fused import FusedLogBlock
 from opinionpool.weightings import base
 
@@ -271,6 +273,71 @@ def test_passes_are_counted(in_place_always, monkeypatch):
     assert labelled.passes == 2 + labelled.evaluations
     rounds = op.fit(models, y, weighting="uniform", temperature=1.0)
     assert rounds.passes > 1
+
+
+@QUIET
+@pytest.mark.parametrize("options", [{}, {"floor": 1e-3}, {"calibrate": "temperature"}], ids=str)
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize(
+    "inputs", [as_probabilities, with_zeros, with_missing, unlabelled, by_columns, two_classes]
+)
+def test_one_exact_zero_does_not_make_every_pass_take_logarithms(
+    inputs, rule, options, in_place_always, monkeypatch
+):
+    """Normalised log-probabilities of all rows take as long as ten readings of logits."""
+    if inputs is two_classes and rule == "linear":
+        pytest.skip("one column: likelihoods are those of log-probabilities")
+    models, y = inputs(*problem(4))
+    expected = op.fit(models, y, rule=rule, **options)
+    in_place_always()
+    normalised = []
+    given = Cells.parts
+
+    def parts(self):
+        normalised.append(self.shape[1])
+        yield from given(self)
+
+    monkeypatch.setattr(Cells, "parts", parts)
+    found = op.fit(models, y, rule=rule, **options)
+    close(found, expected, convex=inputs is not with_missing)
+    assert not [n for n in normalised if n == N]
+
+
+@QUIET
+@pytest.mark.parametrize("inputs", [as_probabilities, with_zeros, unlabelled, with_missing])
+@pytest.mark.parametrize("options", [{}, {"floor": 1e-3}, {"missing": "prior"}], ids=str)
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_float32_gives_what_float64_gives(inputs, options, rule, in_place_always):
+    models, y = inputs(*problem(5, np.float32))
+    wide = {name: z.astype(np.float64) for name, z in models.items()}
+    expected = op.fit(wide, y, rule=rule, **options)
+    in_place_always()
+    found = op.fit(models, y, rule=rule, **options)
+    assert_allclose(found.losses, expected.losses, atol=1e-7)
+    assert found.loss == pytest.approx(expected.loss, abs=2e-6)
+    assert_allclose(found.apply(models), found.apply(wide), atol=1e-6)
+
+
+@QUIET
+def test_what_memory_does_not_hold_is_made_in_every_pass(in_place_always, monkeypatch):
+    models, y = with_zeros(*as_probabilities(*problem(6)))
+    models["a"][models["a"] == -np.inf] = 0
+    models["b"][models["b"] == -np.inf] = 0
+    in_place_always()
+    options = {"floor": 1e-3, "renormalise": True}
+    kept = op.fit(models, y, **options)
+    monkeypatch.setattr(lazy, "available_bytes", lambda: 0)
+    again = op.fit(models, y, **options)
+    assert_allclose(again.weights, kept.weights, atol=1e-12)
+    assert again.loss == pytest.approx(kept.loss, abs=1e-12)
+
+
+@QUIET
+def test_identical_models_share_their_weight_where_zeros_are_floored(in_place_always):
+    models, y = duplicated(*with_zeros(*problem(7)))
+    in_place_always()
+    found = op.fit(models, y)
+    assert found.weights[2] == found.weights[3] > 0
 
 
 def test_equal_data_have_an_equal_fingerprint(in_place_always):

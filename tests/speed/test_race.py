@@ -171,7 +171,7 @@ def test_the_page_shows_the_figures_that_are_kept():
     page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     figures = json.loads((ROOT / "docs" / "speed.json").read_text(encoding="utf-8"))
     assert pages.filled(page, figures) == page, "run: python benchmarks/pages.py"
-    assert set(figures) <= {"apply", "sums", "fit", "stack", "stream", "start"}
+    assert set(figures) <= {"apply", "sums", "fit", "inputs", "stack", "stream", "start"}
 
 
 def test_numbers_are_written_shortly():

@@ -306,7 +306,7 @@ class Mapped(Lazy):
                 there = slice(first + some.start, first + some.stop)
                 return quick([x[some] for x in block], there, into)
 
-            yield rows, made(own, rows.stop - rows.start, threads)
+            yield rows, made(own, len(arrays[0]), threads)
 
     @property
     def at_hand(self) -> bool:
