@@ -74,13 +74,18 @@ class Source:
         for first in range(0, n_rows, step):
             yield self.cells(slice(first, first + step))
 
-    def cells(self, rows: slice) -> NDArray[Any]:
-        """Return the cells of consecutive common rows of a model in memory."""
+    def cells(self, rows: slice, into: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the cells of consecutive common rows of a model in memory.
+
+        They may be written into an array, if it has room for them as they are.
+        """
         values, positions = self.table.array, self.positions
         if positions is None:
             return values[rows]
         here = positions[rows]
-        block = values[here]
+        room = into if into is not None and into.shape[1] == values.shape[1] else None
+        # Wrapping round finds something for -1 too, and needs no buffer.
+        block = values.take(here, axis=0, out=room, mode="wrap")
         if here.min(initial=0) < 0:
             block[here < 0] = np.nan
         return block
@@ -198,7 +203,9 @@ class Cells(Lazy):
         """Return logits of consecutive rows of models in memory."""
         if self.ready is not None:
             return super().logits_of(rows)
-        return self._logits([s.cells(rows) for s in self.sources], rows.start, into)
+        room = [None] * len(self.sources) if into is None else into
+        cells = [s.cells(rows, out) for s, out in zip(self.sources, room, strict=True)]
+        return self._logits(cells, rows.start, into)
 
     def _logits(self, cells: Logits, first: int, into: Logits | None) -> Logits:
         room = [None] * len(cells) if into is None else into
