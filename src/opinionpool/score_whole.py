@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from .diagnostics.class_columns import ClassColumns
 from .diagnostics.decomposition import decomposition, split
 from .families.floors import raise_floors
-from .families.lazy import Lazy, as_array
+from .families.lazy import as_array
 from .losses import mean_loss
 from .memory import require
 from .policies import Policy
@@ -58,10 +57,10 @@ def score_whole(
         # Zeros that were raised where any model has one: every block is that of all models.
         rows = rows.whole()
     result: dict[str, Any] = {"models": {}}
-    nll = np.zeros((known.n_models, n))
+    nll, room = np.zeros((known.n_models, n)), np.empty(n * k)
     for i, name in enumerate(rows.names):
         here = None if rows.present is None or rows.present[i].all() else rows.present[i]
-        columns = _of_model(rows, i, here, targets, policy, threads)
+        columns = _of_model(rows, i, here, targets, policy, threads, room)
         result["models"][name] = {"rows": 0}
         if columns is not None:
             nll[i, slice(None) if here is None else here] = columns.nll
@@ -74,7 +73,7 @@ def score_whole(
     else:
         pooled = pool.pool_known(rows, threads=threads)
         warn_of_fallback(pooled, policy)
-        columns = ClassColumns(targets.outcomes, targets.weight, k, threads)
+        columns = ClassColumns(targets.outcomes, targets.weight, k, threads, room)
         columns.put(0, pooled.parameters)
         result["pool"] = {**columns.found(ordered=ordered), "rows": n}
         evidence = evidence_of(rows, targets, policy, threads=threads)
@@ -91,6 +90,7 @@ def _of_model(
     targets: Targets,
     policy: Policy,
     threads: int,
+    room: Array,
 ) -> ClassColumns | None:
     """Return a model's probabilities in the rows it answered, floored as the pool's members are."""
     outcomes, weight = targets.outcomes, targets.weight
@@ -98,22 +98,23 @@ def _of_model(
         outcomes, weight = outcomes.take(here), weight[here]
     if not len(weight):
         return None
-    columns = ClassColumns(outcomes, weight, rows.n_parameters, threads)
-    done = 0
-    for part, own in _parts(rows.parameters, i):
-        raised = raise_floors(own, policy.floors[i : i + 1], mix=policy.mixed)[0]
-        answered = raised if here is None else raised[here[part]]
-        columns.put(done, answered)
-        done += len(answered)
+    columns = ClassColumns(outcomes, weight, rows.n_parameters, threads, room)
+    floors = policy.floors[i : i + 1]
+    if not isinstance(rows.parameters, Precise):
+        own = raise_floors(rows.parameters[i : i + 1], floors, mix=policy.mixed)[0]
+        columns.put(0, own if here is None else own[here])
+        return columns
+    before = None if here is None else np.cumsum(here) - here
+
+    def put(span: slice, log_p: Array) -> None:
+        raised = raise_floors(log_p, floors, mix=policy.mixed)[0]
+        if here is None or before is None:
+            columns.put_few(span.start, raised)
+        elif here[span].any():
+            columns.put_few(int(before[span.start]), raised[here[span]])
+
+    rows.parameters.models([i]).for_each(put)
     return columns
-
-
-def _parts(parameters: Array, i: int) -> Iterator[tuple[slice, Array]]:
-    """Yield consecutive rows of one model, (1, n, K)."""
-    if isinstance(parameters, Lazy):
-        yield from parameters.models([i]).parts()
-    else:
-        yield slice(0, parameters.shape[1]), parameters[i : i + 1]
 
 
 def _split(

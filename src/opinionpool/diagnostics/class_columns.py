@@ -35,32 +35,50 @@ class ClassColumns:
         K.
     threads
         How many to use; compiled kernels have to be there.
+    room
+        Memory for at least as many probabilities, to be used again for the next predictor.
     """
 
-    def __init__(self, outcomes: Outcomes, weight: Array, classes: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        weight: Array,
+        classes: int,
+        threads: int = 1,
+        room: Array | None = None,
+    ) -> None:
+        n = len(weight)
         self.outcomes, self.weight, self.threads = outcomes, weight, threads
-        self.p, self.nll = np.empty((classes, len(weight))), np.empty(len(weight))
+        room = np.empty(classes * n) if room is None else room
+        self.p = room[: classes * n].reshape(classes, n)
+        self.nll, self._top, self._which = np.empty(n), np.empty(n), np.empty(n, np.int64)
 
     def put(self, first: int, log_p: Array) -> None:
-        """Note the (n, K) log-probabilities of consecutive rows."""
+        """Note the (n, K) log-probabilities of consecutive rows, by several threads."""
 
         def work(a: int, b: int) -> None:
-            here = slice(first + a, first + b)
-            np.exp(log_p[a:b].T, out=self.p[:, here])
-            self.nll[here] = losses(log_p[a:b], self.outcomes.take(here))
+            self.put_few(first + a, log_p[a:b])
 
         in_threads(work, self._spans(len(log_p)), self.threads)
+
+    def put_few(self, first: int, log_p: Array) -> None:
+        """Note those of so few rows that they are in a core's cache; other threads may as well."""
+        from ..kernels.favourite import favourites
+
+        here = slice(first, first + len(log_p))
+        np.exp(log_p.T, out=self.p[:, here])
+        self.nll[here] = losses(log_p, self.outcomes.take(here))
+        favourites(here.start, here.stop, self.p, self._top, self._which)
 
     def found(self, *, ordered: bool = False) -> dict[str, Any]:
         """Return the scores by name; ``ordered`` adds ``rps``."""
         total = self.weight.sum()
-        sure, right = self._favourites()
-        split = self._against_rest()
+        right, split = self._right(), self._against_rest()
         found: dict[str, Any] = {
             "nll": float(self.weight @ self.nll / total),
             "brier": float(split[:, 5].sum()),
             "accuracy": float(self.weight @ right / total),
-            "ece": self._calibration_error(sure, right),
+            "ece": self._calibration_error(self._top, right),
         }
         if ordered:
             found["rps"] = self._ranked_probability_score()
@@ -71,20 +89,11 @@ class ClassColumns:
         size = max(1, _SPAN_CELLS // len(self.p))
         return [(first, min(n, first + size)) for first in range(0, n, size)]
 
-    def _favourites(self) -> tuple[Array, Array]:
-        """Return the probability of the class that each row names, and how far it is right."""
-        from ..kernels.favourite import favourites
-
-        n = len(self.weight)
-        top, which = np.empty(n), np.empty(n, np.int64)
-
-        def work(a: int, b: int) -> None:
-            favourites(a, b, self.p, top, which)
-
-        in_threads(work, self._spans(n), self.threads)
+    def _right(self) -> Array:
+        """Return how far the class that each row names is right."""
         if self.outcomes.soft is not None:
-            return top, self.outcomes.soft[np.arange(n), which]
-        return top, (which == self.outcomes.classes).astype(np.float64)
+            return np.asarray(self.outcomes.soft[np.arange(len(self._which)), self._which])
+        return np.asarray(self._which == self.outcomes.classes, dtype=np.float64)
 
     def _against_rest(self) -> Array:
         """Return the parts of each class's Brier score, and that score: (K, 6)."""
@@ -106,9 +115,9 @@ class ClassColumns:
     def _happened(self, k: int, rows: slice = slice(None)) -> Array:
         """Return how far class k happened in some rows."""
         if self.outcomes.soft is not None:
-            return self.outcomes.soft[rows, k]
+            return np.asarray(self.outcomes.soft[rows, k])
         assert self.outcomes.classes is not None
-        return (self.outcomes.classes[rows] == k).astype(np.float64)
+        return np.asarray(self.outcomes.classes[rows] == k, dtype=np.float64)
 
     def _calibration_error(self, sure: Array, right: Array) -> float:
         found, left = split_classes(sure[None], None, right[None], self.weight, N_BINS)

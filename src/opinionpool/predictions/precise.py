@@ -7,6 +7,7 @@ count rows between thresholds, which such rounding would move from one bin to th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from .cells import Cells, Source
 
 Array = NDArray[np.float64]
 
-#: Cells of one model that a thread converts at a time: they stay in its second-level cache.
+#: Cells that a thread converts at a time: they stay in its second-level cache.
 _SPAN_CELLS = 1 << 16
+#: Cells of a block that is handed on.
+_BLOCK_CELLS = 1 << 20
 
 
 class Precise(Lazy):
@@ -48,37 +51,71 @@ class Precise(Lazy):
         taken = self.cells.take(rows)
         return Precise(taken, self.threads) if isinstance(taken, Cells) else taken
 
-    def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Lazy:
+    def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Precise:
         """Return some models; the others are not read."""
         return Precise(self.cells.models(chosen), self.threads)
 
     def parts(self) -> Iterator[tuple[slice, Array]]:
         """Yield consecutive rows and their normalised log-probabilities."""
-        for rows, blocks in self.cells.raw():
-            out = np.empty((len(blocks), rows.stop - rows.start, self.shape[2]))
-            self._fill(out, blocks, rows, _log_p)
-            yield rows, out
+        yield from self._filled(_log_p)
 
     def logits(self) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield consecutive rows and arrays that the log rule may use: in float64 as they are."""
-        if not all(source.raw for source in self.cells.sources):
-            yield from super().logits()
-            return
+        as_they_are = all(source.raw for source in self.cells.sources)
+        for rows, block in self._filled(_cast if as_they_are else _log_p):
+            yield rows, list(block)
+
+    def for_each(self, f: Callable[[slice, Array], object]) -> None:
+        """Call ``f`` with rows and their log-probabilities, by several threads, a few at a time.
+
+        They never leave a core's cache, as they would on their way through :meth:`parts`.
+        """
+        size = max(1, _SPAN_CELLS // (self.shape[0] * self.shape[2]))
         for rows, blocks in self.cells.raw():
-            out = np.empty((len(blocks), rows.stop - rows.start, self.shape[2]))
-            self._fill(out, blocks, rows, _cast)
-            yield rows, list(out)
 
-    def _fill(self, out: Array, blocks: list[NDArray[Any]], rows: slice, what: _Filler) -> None:
-        n, sources = out.shape[1], self.cells.sources
-        size = max(1, _SPAN_CELLS // self.shape[2])
+            def work(a: int, b: int, rows: slice = rows, blocks: Any = blocks) -> None:
+                out = self._empty(b - a)
+                self._fill(out, blocks, rows.start, (a, b), _log_p)
+                f(slice(rows.start + a, rows.start + b), out)
 
-        def work(first: int, last: int) -> None:
-            for own, x, source in zip(out, blocks, sources, strict=True):
-                what(own[first:last], x[first:last], source, rows.start + first)
+            in_threads(work, _spans(rows.stop - rows.start, size), self.threads)
 
-        spans = [(first, min(n, first + size)) for first in range(0, n, size)]
-        in_threads(work, spans, self.threads)
+    def _filled(self, what: _Filler) -> Iterator[tuple[slice, Array]]:
+        """Yield blocks small enough for the allocator to use the same memory again."""
+        width = self.shape[0] * self.shape[2]
+        for rows, blocks in self.cells.raw():
+            for first, last in _spans(rows.stop - rows.start, max(1, _BLOCK_CELLS // width)):
+                out = self._empty(last - first)
+                work = partial(self._fill_between, out, blocks, rows.start, first, what)
+                spans = _spans(last - first, max(1, _SPAN_CELLS // width))
+                in_threads(work, spans, self.threads)
+                yield slice(rows.start + first, rows.start + last), out
+
+    def _empty(self, n: int) -> Array:
+        return np.empty((self.shape[0], n, self.shape[2]))
+
+    def _fill_between(
+        self, out: Array, blocks: list[NDArray[Any]], start: int, by: int, what: _Filler, *ab: int
+    ) -> None:
+        a, b = ab
+        self._fill(out[:, a:b], blocks, start, (by + a, by + b), what)
+
+    def _fill(
+        self,
+        out: Array,
+        blocks: list[NDArray[Any]],
+        start: int,
+        span: tuple[int, int],
+        what: _Filler,
+    ) -> None:
+        """Set rows of all models from those of blocks whose first one has the number ``start``."""
+        first, last = span
+        for own, x, source in zip(out, blocks, self.cells.sources, strict=True):
+            what(own, x[first:last], source, start + first)
+
+
+def _spans(n: int, size: int) -> list[tuple[int, int]]:
+    return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 
 #: What sets rows of one model, read from its cells, the first of which has that number.
