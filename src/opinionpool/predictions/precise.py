@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..families.lazy import Lazy, Rows
 from ..kernels import fused
+from ..kernels.arrays import common_dtype, plain_layout
 from ..kernels.threads import in_threads
 from .cells import Cells, Source
 
@@ -60,9 +61,9 @@ class Precise(Lazy):
         yield from self._filled(_log_p)
 
     def logits(self) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield consecutive rows and arrays that the log rule may use: in float64 as they are."""
+        """Yield consecutive rows and arrays that the log rule may use: in float64."""
         as_they_are = all(source.raw for source in self.cells.sources)
-        for rows, block in self._filled(_cast if as_they_are else _log_p):
+        for rows, block in self._filled(_shifted if as_they_are else _log_p):
             yield rows, list(block)
 
     def for_each(self, f: Callable[[slice, Array], object]) -> None:
@@ -122,13 +123,21 @@ def _spans(n: int, size: int) -> list[tuple[int, int]]:
 _Filler = Callable[[Array, NDArray[Any], Source, int], None]
 
 
-def _cast(out: Array, cells: NDArray[Any], source: Source, first: int) -> None:
-    out[:] = cells
+def _shifted(out: Array, cells: NDArray[Any], source: Source, first: int) -> None:
+    """Take off each row's largest logit: of one that is sure of a class, 0 is left, exactly.
+
+    Else logits of 300 would scatter its probability by 1e-14 around 1, and ties be none.
+    """
+    from ..kernels.less_top import less_top
+
+    ordered = cells if source.order is None else cells[:, list(source.order)]
+    less_top(plain_layout(ordered, common_dtype([ordered])), out)
 
 
 def _log_p(out: Array, cells: NDArray[Any], source: Source, first: int) -> None:
     if cells.shape[1] == 1 or source.kind not in ("logits", "log-probabilities"):
         out[:] = source.log_p(cells, first)
         return
-    ordered = cells if source.order is None else cells[:, list(source.order)]
-    fused.apply([ordered.astype(np.float64)], np.ones(1), out=out, log=True)
+    z = np.empty(out.shape)
+    _shifted(z, cells, source, first)
+    fused.apply([z], np.ones(1), out=out, log=True)
