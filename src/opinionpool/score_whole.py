@@ -128,30 +128,39 @@ def _split(
     if not answered.total_weight:
         return {}
     rule, w, s = RULES[pool.rule], pool.weights, pool.inverse_temperature
-    counting = w > 0
-    shares = np.broadcast_to(w[:, None], nll.shape)
-    alone = False
+    counting, alone = np.flatnonzero(w > 0), False
     if evidence.present is not None:
-        shares, _, alive = answering(w, evidence.present, evidence.n_rows)
+        alive = evidence.present[counting].any(axis=0)
         alone = bool((evidence.present.any(axis=0) & ~alive).any())
     as_scored = policy.betas is None and evidence.confidence is None
     filled = policy.missing == "prior"
     if rule is not LOG or s == 0 or alone or filled or not as_scored:
         loss = mean_loss(rule, w, s, answered, closure=policy.closure)
         return decomposition(rule, w, answered, loss)
-    weight = evidence.weight
-    if evidence.present is not None:
-        weight = np.where(evidence.present.any(axis=0), weight, 0.0)
+    weight = _answered_weight(evidence)
     total = weight.sum()
-    error = np.where(shares > 0, shares * nll, 0.0).sum(axis=0)
-    chosen = np.flatnonzero(counting)
-    members = answered.models(chosen)
+    if evidence.present is None:
+        average = float(w[counting] @ (nll[counting] @ weight) / total)
+    else:
+        shares = answering(w, evidence.present, evidence.n_rows)[0]
+        average = float(np.where(shares > 0, shares * nll, 0.0).sum(axis=0) @ weight / total)
+    if isinstance(answered.parameters, Precise):
+        # A mean over all rows is good to 1e-8 where float32 cells are exponentiated as such.
+        answered = replace(answered, parameters=as_array(answered.parameters.cells))
+    members = answered.models(counting)
     if policy.vector is None:
         loss = float(np.where(weight > 0, pooled_nll, 0.0) @ weight / total)
     elif policy.closure:
         loss = PooledLoss(rule, answered).loss(w * s)
     else:
-        loss = PooledLoss(rule, members).loss(w[chosen] * s)
+        loss = PooledLoss(rule, members).loss(w[counting] * s)
     plainly = s == 1 and policy.vector is None and not policy.closure
-    untempered = loss if plainly else PooledLoss(rule, members).loss(w[chosen])
-    return split(float(error @ weight / total), untempered, loss)
+    untempered = loss if plainly else PooledLoss(rule, members).loss(w[counting])
+    return split(average, untempered, loss)
+
+
+def _answered_weight(evidence: Evidence) -> Array:
+    """Return the rows' weights, 0 where no model answered."""
+    if evidence.present is None:
+        return evidence.weight
+    return np.where(evidence.present.any(axis=0), evidence.weight, 0.0)

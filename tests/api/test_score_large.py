@@ -106,15 +106,16 @@ FITS = {
 }
 
 
-def same(found, expected, where=""):
+def same(found, expected, where="", narrow=False):
     """Every number is the same to rounding, under the same names in the same order."""
     assert list(found) == list(expected), where
     for name, value in expected.items():
         place = f"{where}/{name}"
         if isinstance(value, dict):
-            same(found[name], value, place)
+            same(found[name], value, place, narrow)
         elif isinstance(value, float):
-            assert found[name] == pytest.approx(value, abs=1e-12, rel=1e-12, nan_ok=True), place
+            close = 1e-7 if narrow and "decomposition" in where else 1e-12
+            assert found[name] == pytest.approx(value, abs=close, rel=1e-12, nan_ok=True), place
         else:
             assert found[name] == value, place
 
@@ -144,7 +145,8 @@ def test_models_and_pool(kind, weighted, monkeypatch):
     u = np.random.default_rng(1).uniform(0.5, 2, N) if weighted else None
     pool = op.fit(models, y)
     before = {name: x.copy() for name, x in models.items()}
-    same(*both(monkeypatch, models, y, pool=pool, sample_weight=u, ordered=True))
+    found, expected = both(monkeypatch, models, y, pool=pool, sample_weight=u, ordered=True)
+    same(found, expected, narrow=kind == "float32")
     for name, x in models.items():
         np.testing.assert_array_equal(x, before[name])
 
