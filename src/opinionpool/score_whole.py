@@ -134,7 +134,8 @@ def _split(
         alone = bool((evidence.present.any(axis=0) & ~alive).any())
     as_scored = policy.betas is None and evidence.confidence is None
     filled = policy.missing == "prior"
-    if rule is not LOG or s == 0 or alone or filled or not as_scored:
+    apart = rule is not LOG and policy.vector is not None
+    if apart or s == 0 or alone or filled or not as_scored:
         loss = mean_loss(rule, w, s, answered, closure=policy.closure)
         return decomposition(rule, w, answered, loss)
     weight = _answered_weight(evidence)
@@ -144,7 +145,7 @@ def _split(
     else:
         shares = answering(w, evidence.present, evidence.n_rows)[0]
         average = float(np.where(shares > 0, shares * nll, 0.0).sum(axis=0) @ weight / total)
-    if isinstance(answered.parameters, Precise):
+    if rule is LOG and isinstance(answered.parameters, Precise):
         # A mean over all rows is good to 1e-8 where float32 cells are exponentiated as such.
         answered = replace(answered, parameters=as_array(answered.parameters.cells))
     members = answered.models(counting)
