@@ -40,7 +40,7 @@ LAYERS = [
     ["losses", "provenance", "scaling"],
     ["folds", "candidates"],
     ["combine", "fit", "stack", "write_pooled"],
-    ["crossval", "score_parts"],
+    ["crossval", "score_parts", "score_whole"],
     ["compare", "score", "binary"],
     ["threshold"],
     ["explaining"],

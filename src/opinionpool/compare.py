@@ -200,13 +200,20 @@ def compare(
     tried = candidates(the_family, thorough=thorough)
     confident = any(c.chooser.confident for c in tried)
     parts = [
-        fold_evidence(known, targets, settings, epsilon, split, scale=scale, confident=confident)
+        fold_evidence(
+            *(known, targets, settings, epsilon, split),
+            scale=scale,
+            confident=confident,
+            threads=cores,
+        )
         for split in cut
     ]
     unfloored = None
     if epsilon and any(c.learned for c in tried):
         plainly = replace(settings, calibrate=None)  # floors that are learned see to the tails
-        unfloored = [fold_evidence(known, targets, plainly, 0.0, split) for split in cut]
+        unfloored = [
+            fold_evidence(known, targets, plainly, 0.0, split, threads=cores) for split in cut
+        ]
     run = Run(
         tried,
         parts,

@@ -40,11 +40,13 @@ def fold_evidence(
     *,
     scale: float = 1.0,
     confident: bool = False,
+    threads: int = 1,
 ) -> tuple[Evidence, Evidence]:
     """Return a fold's training and test evidence.
 
     What the labels say (a prior, the models' own temperatures) comes from the training rows.
-    ``confident`` brings along how sure the models are.
+    ``confident`` brings along how sure the models are; compiled kernels may use so many
+    ``threads``.
     """
     train, test = (targets.take(rows) for rows in split)
     policy = Policy(
@@ -54,11 +56,11 @@ def fold_evidence(
         needed_prior(settings, train, predictions),
         gamma=0.0 if confident else None,
     )
-    fitting = evidence_of(predictions, train, policy, fitting=True)
+    fitting = evidence_of(predictions, train, policy, fitting=True, threads=threads)
     if settings.calibrate:
         policy = replace(policy, betas=own_temperatures(fitting, scale))
-        fitting = evidence_of(predictions, train, policy)
-    return fitting, evidence_of(predictions, test, policy)
+        fitting = evidence_of(predictions, train, policy, threads=threads)
+    return fitting, evidence_of(predictions, test, policy, threads=threads)
 
 
 class Run:

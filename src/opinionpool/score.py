@@ -29,6 +29,7 @@ from .resources import Memory, checked_threads, memory_budget
 from .rules import LOG, RULES
 from .rules.evidence import Outcomes
 from .score_parts import score_parts
+from .score_whole import precise, score_whole
 
 Array = NDArray[np.float64]
 
@@ -104,6 +105,7 @@ def score(
     pool = given_pool(pool)
     if pool is None and is_word(floor, "learned"):
         raise InputError("floor='learned' belongs to a fitted pool: pass pool=, or another floor")
+    cores = checked_threads(threads)
     reading = Reading(kind, classes, positive, renormalise, named_family(family))
     if pool is not None:
         reading = pool.reading()
@@ -113,12 +115,14 @@ def score(
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
-        lazily=memory is not None,
+        lazily=True,
         memory=memory_budget(memory),
-        threads=checked_threads(threads),
+        threads=cores,
     )
     known, targets = gathered.predictions, labelled(gathered)
     check_kinds(kind, known)
+    if memory is None:
+        known = precise(known if pool is None else pool.known(known), cores)
     if pool is None:
         policy = Policy(np.full(known.n_models, resolve_floor(floor, LOG, known)))
     else:
@@ -126,9 +130,12 @@ def score(
     if ordered and known.family.columns:
         raise InputError(f"ordered: {known.family.name} predictions have no classes")
     if isinstance(known.parameters, Lazy):
-        by_parts = score_parts(known, targets, policy, pool, ordered=ordered)
-        _warn_of_infinity(by_parts)
-        return by_parts
+        if memory is None:
+            found = score_whole(known, targets, policy, pool, ordered=ordered, threads=cores)
+        else:
+            found = score_parts(known, targets, policy, pool, ordered=ordered)
+        _warn_of_infinity(found)
+        return found
     rows = known.take(targets.rows)
     result: dict[str, Any] = {"models": _model_scores(rows, targets, policy, ordered)}
     if ordered:

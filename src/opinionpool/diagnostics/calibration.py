@@ -79,11 +79,11 @@ def brier_split(
     parts = np.zeros(len(PARTS))
     for k in range(n_classes):
         binned = p[:, 1 if n_classes == 2 else k]
-        parts += _one_against_rest(p[:, k], q[:, k], u, equal_mass_bins(binned, weight, bins))
+        parts += one_against_rest(p[:, k], q[:, k], u, equal_mass_bins(binned, weight, bins))
     return dict(zip(PARTS, parts.tolist(), strict=True))
 
 
-def _one_against_rest(p: Array, o: Array, u: Array, bin_of: NDArray[np.int64]) -> Array:
+def one_against_rest(p: Array, o: Array, u: Array, bin_of: NDArray[np.int64]) -> Array:
     """Return the five parts of ``u·(p − o)²``; the row weights ``u`` sum to one."""
     U = np.bincount(bin_of, u)
     full = np.where(U > 0, U, 1.0)
