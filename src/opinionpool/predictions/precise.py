@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..families.lazy import Lazy, Rows
+from ..families.logits import Logits
 from ..kernels import fused
 from ..kernels.arrays import common_dtype, plain_layout
 from ..kernels.threads import in_threads
@@ -60,7 +61,7 @@ class Precise(Lazy):
         """Yield consecutive rows and their normalised log-probabilities."""
         yield from self._filled(_log_p)
 
-    def logits(self) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    def logits(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
         """Yield consecutive rows and arrays that the log rule may use: in float64."""
         as_they_are = all(source.raw for source in self.cells.sources)
         for rows, block in self._filled(_shifted if as_they_are else _log_p):
