@@ -18,7 +18,7 @@ from ..kernels import fused
 from ..kernels.status import MISSING
 from ..kernels.threads import blocks, in_threads
 from .cells import Source
-from .kinds import NEAR_ONE, as_logits
+from .kinds import NEAR_ONE, SUM_SLACK, as_logits
 from .side_by_side import Beside
 from .table_blocks import blocks_of
 
@@ -57,6 +57,8 @@ def survey_logits(
     """
     kind, (n, k) = source.kind, source.table.values.shape
     assert kind is not None
+    if outcomes is None and kind == "probabilities" and k > 1:
+        return _survey_sums(source, threads, beside)
     summing = kind == "probabilities" and k > 1 and not source.renormalise
     present, parts = np.zeros(n, dtype=bool), []
     rooms: list[NDArray[Any]] = []  # one for each thread
@@ -95,6 +97,34 @@ def survey_logits(
         sum(own.lost for own in parts),
         sum(own.counted for own in parts),
     )
+
+
+def _survey_sums(source: Source, threads: int, beside: Beside) -> Converted | None:
+    """Survey probabilities of which nobody wants a loss: their rows' sums say all there is to say.
+
+    How far logits are apart is for who fits: here it is anything.
+    """
+    n, k = source.table.values.shape
+    present, zeros = np.zeros(n, dtype=bool), 0
+
+    def work(cells: NDArray[Any], a: int, b: int) -> tuple[NDArray[np.bool_], bool, int]:
+        total = cells[a:b].sum(axis=1)
+        here = ~np.isnan(total)
+        near = np.abs(total - 1) <= SUM_SLACK if not source.renormalise else total > 0
+        # Rows that are all NaN have no zeros; others that hold a NaN were found before.
+        return here, bool((near | ~here).all()), int(np.count_nonzero(cells[a:b] <= 0))
+
+    for first, cells in blocks_of(source.table, beside):
+        spans = blocks(len(cells), k * cells.itemsize, _PARTS)
+        for (a, b), own in zip(
+            spans, in_threads(partial(work, cells), spans, threads), strict=True
+        ):
+            here, sound, none = own
+            if not sound:
+                return None
+            present[first + a : first + b] = here
+            zeros += none
+    return Converted(present, zeros, np.inf, 0.0, 0.0)
 
 
 def survey_log_probabilities(

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family, Sums
+from ..kernels.status import IMPOSSIBLE
+from ..maths.plain_numpy import xp
+from ..maths.softmax import log_softmax
 from .evidence import Evidence
 
 __all__ = ["AnyRule", "Rule", "Sums", "answering"]
@@ -53,7 +56,6 @@ class Rule(ABC, Generic[BlockT]):
         (maths.md §2, the closure of the objective).
         """
 
-    @abstractmethod
     def pool_logits(
         self,
         w: Array,
@@ -69,8 +71,14 @@ class Rule(ABC, Generic[BlockT]):
         """Pool M arrays (n, K) of logits, tempered by s = 1/T > 0, into ``out`` (n, K).
 
         Probabilities, or their logarithms. Returns the rows' codes of
-        :mod:`~opinionpool.kernels.status`.
+        :mod:`~opinionpool.kernels.status`. For whom :meth:`pooled` is not quick enough.
         """
+        log_p = np.stack([np.asarray(x, dtype=np.float64) for x in logits])
+        pooled = self.pooled(w, np.asarray(log_softmax(log_p, xp=xp)), present, closure=closure)
+        possible = CATEGORICAL.defined(pooled)
+        pooled = CATEGORICAL.tempered(pooled, s)
+        out[:] = pooled if log else np.exp(pooled)
+        return np.where(possible, 0, IMPOSSIBLE).astype(np.uint8)
 
     @abstractmethod
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
