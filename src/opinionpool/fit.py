@@ -262,15 +262,17 @@ def fit_gathered(
         closure,
         gamma=0.0 if weighting.confident else None,
     )
-    evidence = evidence_of(predictions, targets, policy, fitting=True, threads=threads)
+    # The linear rule alone looks up what happened, once.
+    keep = rule.joint_temperature or settings.calibrate is not None
+    evidence = evidence_of(predictions, targets, policy, fitting=True, keep=keep, threads=threads)
     if settings.calibrate:
         policy = replace(policy, betas=own_temperatures(evidence, scale))
-        evidence = evidence_of(predictions, targets, policy, threads=threads)
+        evidence = evidence_of(predictions, targets, policy, keep=keep, threads=threads)
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
         policy = replace(policy, floors=floors, mixed=True)
-        evidence = evidence_of(predictions, targets, policy, threads=threads)
+        evidence = evidence_of(predictions, targets, policy, keep=keep, threads=threads)
         choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)

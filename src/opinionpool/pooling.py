@@ -88,13 +88,17 @@ def evidence_of(
     policy: Policy,
     *,
     fitting: bool = False,
+    keep: bool = False,
     threads: int = 1,
 ) -> Evidence:
-    """Return the labelled rows as the rules want them; ``fitting`` takes at least one output."""
+    """Return the labelled rows as the rules want them; ``fitting`` takes at least one output.
+
+    ``keep`` is for who reads them again and again: logits are made once, where memory affords it.
+    """
     every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
     rows = predictions if every else predictions.take(targets.rows)
     parameters, present = prepared(rows, policy)
-    if isinstance(parameters, Lazy):
+    if keep and isinstance(parameters, Lazy):
         parameters = as_array(parameters.kept(threads))
     if fitting and present is not None and not present.any():
         raise MissingOutputError("no model has an output in any labelled row: nothing to fit")

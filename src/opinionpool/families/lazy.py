@@ -163,7 +163,7 @@ class Lazy(ABC):
         self.zeros = 0 if whole.zeros == 0 else None
         self.spread = None if whole.spread is None else whole.spread[models]
         self.checksums = whole.checksums and tuple(whole.checksums[i] for i in models)
-        self.ready = whole.in_place and [whole.in_place[i] for i in models]
+        self.ready = whole.ready and [whole.ready[i] for i in models]
         return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
