@@ -199,13 +199,16 @@ def _fused(
 
     def pool(rows: slice, arrays: Logits, threads: int = 1) -> None:
         here = None if present is None else present[:, rows]
-        status[rows] = rule.pool_logits(
-            *(w, s, arrays, here), out=out[rows], log=log, closure=closure, threads=threads
-        )
+        own: dict[str, Any] = {"out": out[rows], "log": log, "closure": closure, "shares": shares}
+        status[rows] = rule.pool_logits(w, s, arrays, here, threads=threads, **own)
 
+    shares = None
     if isinstance(parameters, Lazy) and parameters.in_place is None and parameters.at_hand:
         parameters.used_in_place()
-        in_parts(parameters.logits_of, n, pool, threads)  # logits that are made and used in cache
+        shares = parameters.shares if rule.mixes else None
+        # Logits that are made are used while they are in cache.
+        make = parameters.logits_of if shares is None else parameters.cells_of
+        in_parts(make, n, pool, threads)
         return out, status
     for rows, arrays in logits_in(parameters, threads):
         pool(rows, arrays, threads)

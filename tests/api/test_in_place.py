@@ -226,13 +226,35 @@ def test_combine_is_the_same(in_place_always):
     assert_allclose(op.combine(models, rule="linear"), linear, rtol=1e-12)
 
 
-def test_inputs_are_never_written_to(in_place_always):
-    models, y = problem()
+@QUIET
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_pools_of_probabilities_are_the_same(rule, temperature, dtype, in_place_always):
+    pd = pytest.importorskip("pandas")
+    models, _ = as_probabilities(*with_missing(*problem(dtype=dtype)))
+    names = [f"k{k}" for k in range(K)]
+    frames = {name: pd.DataFrame(z, columns=names) for name, z in models.items()}
+    frames["b"] = frames["b"].iloc[:, [3, 0, 4, 1, 2]]
+    frames["c"] = pd.DataFrame(np.log(models["c"]), columns=names)
+    options = {"rule": rule, "temperature": temperature}
+    expected = op.combine(frames, [3, 1, 1], **options)
+    in_place_always()
+    found = op.combine(frames, [3, 1, 1], **options)
+    near = 1e-12 if dtype == np.float64 else 1e-6
+    assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize("inputs", [INPUTS[0], as_probabilities], ids=["logits", "probabilities"])
+def test_inputs_are_never_written_to(inputs, rule, in_place_always):
+    models, y = inputs(*problem())
     for z in models.values():
         z.setflags(write=False)
     before = {name: z.copy() for name, z in models.items()}
     in_place_always()
-    op.fit(models, y).apply(models)
+    op.fit(models, y, rule=rule, floor=1e-3).apply(models)
+    op.combine(models, rule=rule)
     for name, z in models.items():
         assert (z == before[name]).all()
 

@@ -9,7 +9,7 @@ from problems import log_softmax
 from tolerance import ulps
 
 from opinionpool.kernels import fused, reference
-from opinionpool.kernels.status import INVALID, UNANSWERED
+from opinionpool.kernels.status import IMPOSSIBLE, INVALID, UNANSWERED
 
 DTYPES = [np.float32, np.float64]
 KERNELS = [pytest.param("auto", marks=needs_numba), "reference"]
@@ -113,6 +113,52 @@ def test_a_model_without_weight_is_not_looked_at(kernels):
     p, status = fused.mix(x, np.array([1.0, 0.0]), kernels=kernels)
     assert not status.any()
     assert_allclose(p, 1 / 3, rtol=ulps(np.float64, 2))
+
+
+@every_kernel
+@every_dtype
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("s", [1.0, 0.5])
+def test_probabilities_need_no_logarithms(kernels, dtype, log, s):
+    """Rows of any sum; beside logits; a model absent somewhere; and what rounding made negative."""
+    job = make_job("missing", np.float64, 3, 101, 9, offset=1.0)
+    w, present = weights(3), job.present.copy()
+    present[:, present.sum(axis=0) == 0] = True
+    arrays = [x.astype(dtype) for x in job.arrays]
+    shares = [True, False, True]
+    given = [
+        (3 * np.exp(x - x.max(axis=1, keepdims=True))).astype(dtype) if own else x
+        for x, own in zip(arrays, shares, strict=True)
+    ]
+    given[0][5, 2] = 0
+    with np.errstate(divide="ignore"):
+        logits = [np.log(x) if own else x for x, own in zip(given, shares, strict=True)]
+    given[0][5, 2] = -1e-9
+    for own, here in zip(given, present, strict=True):
+        own[~here] = np.nan
+    expected, plain = fused.mix(logits, w, s, log=log, present=present, kernels=kernels)
+    found, status = fused.mix(given, w, s, log=log, present=present, shares=shares, kernels=kernels)
+    assert_array_equal(status, plain)
+    assert_allclose(found, expected, rtol=ulps(dtype, 16), atol=ulps(dtype, 16))
+
+
+@every_kernel
+@every_dtype
+def test_small_probabilities_keep_their_logarithms(kernels, dtype):
+    small = dtype(np.finfo(dtype).tiny)
+    p = [np.array([[1.0, small, 0.0]], dtype), np.array([[1.0, 4 * small, 0.0]], dtype)]
+    w = np.array([0.25, 0.75])
+    found, status = fused.mix(p, w, log=True, shares=[True, True], kernels=kernels)
+    assert not status.any()
+    expected = np.log(np.float64(small)) + np.log(3.25)
+    assert_allclose(found[0], [0, expected, -np.inf], rtol=ulps(dtype, 2))
+
+
+@every_kernel
+def test_probabilities_that_are_none_are_noted(kernels):
+    p = [np.array([[0.5, 0.5], [0.0, 0.0], [0.5, np.nan]])]
+    _, status = fused.mix(p, np.ones(1), shares=[True], kernels=kernels)
+    assert_array_equal(status, [0, IMPOSSIBLE, INVALID])
 
 
 @every_kernel

@@ -99,6 +99,15 @@ class Lazy(ABC):
         assert arrays is not None
         return [x[rows] for x in arrays]
 
+    @property
+    def shares(self) -> list[bool] | None:
+        """Which models' cells are probabilities, rows of any sum; None where nobody's are."""
+        return None
+
+    def cells_of(self, rows: slice, into: Logits | None = None) -> Logits:
+        """Do as :meth:`logits_of`, but return probabilities as they are."""
+        return self.logits_of(rows, into)
+
     def affords(self, row_bytes: int) -> bool:
         """Whether so many bytes per row may be kept in memory besides."""
         return True

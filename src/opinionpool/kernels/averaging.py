@@ -12,7 +12,7 @@ from . import reference
 from .applying import Present, apply
 from .arrays import common_dtype
 from .choice import Kernels
-from .status import UNANSWERED
+from .status import IMPOSSIBLE, INVALID, UNANSWERED
 from .survey import survey
 from .threads import blocks, in_threads
 
@@ -36,6 +36,7 @@ def mix(
     log: bool = False,
     threads: int = 1,
     present: Present = None,
+    shares: Sequence[bool] | None = None,
     kernels: Kernels | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Pool by the linear rule: ``p̄ = Σ_α w_α softmax(x_α)``, ``∝ p̄^s``, each model read once.
@@ -50,6 +51,9 @@ def mix(
         Inverse temperature of the mixture, positive.
     out, log, threads, present, kernels
         See :func:`~opinionpool.kernels.applying.apply`.
+    shares
+        (M,) which arrays are no logits but probabilities, rows of any sum; None for none. Cells
+        below 0 count as 0.
 
     Returns
     -------
@@ -74,12 +78,13 @@ def mix(
     used = np.flatnonzero(np.asarray(w) > 0)
     arrays, w = [arrays[int(a)] for a in used], np.asarray(w, dtype=np.float64)[used]
     present = None if present is None else np.asarray(present[used], dtype=np.float64)
+    plain = [False] * len(used) if shares is None else [bool(shares[int(a)]) for a in used]
 
     def work(first: int, last: int) -> None:
         here = slice(first, last)
         share = None if present is None else _shares(w, present[:, here], status[here])
         own, weights = [x[here] for x in arrays], w if share is None else share
-        total = _mixture(own, weights, status[here], log or s != 1, kernels)
+        total = _mixture(own, weights, plain, status[here], log or s != 1, kernels)
         if s == 1:
             pooled[here] = total
         else:
@@ -99,6 +104,7 @@ def _shares(w: Array, present: Array, status: NDArray[np.uint8]) -> Array:
 def _mixture(
     arrays: list[NDArray[Any]],
     w: Array,
+    plain: list[bool],
     status: NDArray[np.uint8],
     log: bool,
     kernels: Kernels | None,
@@ -107,8 +113,14 @@ def _mixture(
     dtype = common_dtype(arrays)
     shape = arrays[0].shape
     total, term, own = np.zeros(shape), np.empty(shape), np.empty(shape, dtype)
-    for x, share in zip(arrays, w, strict=True):
-        _, found = apply([x], _ALONE, out=own, kernels=kernels)
+    for x, share, as_it_is in zip(arrays, w, plain, strict=True):
+        if as_it_is:
+            np.maximum(x, 0, out=own)
+            mass = own.sum(axis=1, dtype=np.float64)
+            found = np.where(mass > 0, 0, np.where(mass == 0, IMPOSSIBLE, INVALID)).astype(np.uint8)
+            share = share / np.where(mass > 0, mass, 1.0)
+        else:
+            _, found = apply([x], _ALONE, out=own, kernels=kernels)
         if share.ndim:
             own[share == 0] = 0.0
             found[share == 0] = 0
@@ -122,7 +134,7 @@ def _mixture(
     faint = total < np.log(_FAINT[dtype.itemsize])
     if faint.any():
         row, k = np.nonzero(faint)
-        _mend(total, row, k, arrays, w)
+        _mend(total, row, k, arrays, w, plain)
     return total
 
 
@@ -132,11 +144,17 @@ def _mend(
     k: NDArray[np.int64],
     arrays: list[NDArray[Any]],
     w: Array,
+    plain: list[bool],
 ) -> None:
     """Write the logarithms of some cells' mixtures, never exponentiating a whole one."""
     some, place = np.unique(row, return_inverse=True)
     terms = np.empty((len(arrays), len(row)))
-    for out, x in zip(terms, arrays, strict=True):
+    for out, x, as_it_is in zip(terms, arrays, plain, strict=True):
+        if as_it_is:
+            p = np.maximum(x[some], 0).astype(np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                out[:] = np.log(p[place, k] / p.sum(axis=1)[place])
+            continue
         log_z = survey(x[some], exact=True, checksum=False).log_z
         assert log_z is not None
         out[:] = x[row, k] - log_z[place]

@@ -207,6 +207,28 @@ class Cells(Lazy):
         cells = [s.cells(rows, out) for s, out in zip(self.sources, room, strict=True)]
         return self._logits(cells, rows.start, into)
 
+    @property
+    def shares(self) -> list[bool] | None:
+        """Which models' cells are probabilities of two classes or more."""
+        found = [s.kind == "probabilities" and s.table.values.shape[1] > 1 for s in self.sources]
+        return found if any(found) and self.ready is None else None
+
+    def cells_of(self, rows: slice, into: Logits | None = None) -> Logits:
+        """Return the cells of probabilities, by class, and the logits of others."""
+        shares = self.shares
+        if shares is None:
+            return self.logits_of(rows, into)
+        room = [None] * len(self.sources) if into is None else into
+        found = []
+        for source, own, out in zip(self.sources, shares, room, strict=True):
+            cells = source.cells(rows, out)
+            if not own:
+                cells = source.logits(cells, rows.start, out)
+            elif source.order is not None:
+                cells = cells[:, list(source.order)]
+            found.append(cells)
+        return found
+
     def _logits(self, cells: Logits, first: int, into: Logits | None) -> Logits:
         room = [None] * len(cells) if into is None else into
         return [

@@ -38,6 +38,8 @@ class Rule(ABC, Generic[BlockT]):
     joint_temperature: ClassVar[bool]
     #: Whether one model's exact zero rules an outcome out for the pool.
     vetoes: ClassVar[bool]
+    #: Whether it adds probabilities up, and needs no logarithms of them.
+    mixes: ClassVar[bool] = False
 
     @abstractmethod
     def pooled(
@@ -65,12 +67,14 @@ class Rule(ABC, Generic[BlockT]):
         *,
         out: NDArray[Any],
         log: bool = True,
+        shares: Sequence[bool] | None = None,
         closure: bool = False,
         threads: int = 1,
     ) -> NDArray[np.uint8]:
         """Pool M arrays (n, K) of logits, tempered by s = 1/T > 0, into ``out`` (n, K).
 
-        Probabilities, or their logarithms. Returns the rows' codes of
+        Probabilities, or their logarithms. ``shares`` says which arrays are probabilities
+        themselves, of a rule that :attr:`mixes` them. Returns the rows' codes of
         :mod:`~opinionpool.kernels.status`. For whom :meth:`pooled` is not quick enough.
         """
         log_p = np.stack([np.asarray(x, dtype=np.float64) for x in logits])

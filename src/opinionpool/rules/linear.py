@@ -57,6 +57,7 @@ class LinearRule(Rule[AnyBlock]):
     name = "linear"
     joint_temperature = False
     vetoes = False
+    mixes = True
 
     def pooled(
         self,
@@ -85,11 +86,14 @@ class LinearRule(Rule[AnyBlock]):
         *,
         out: NDArray[Any],
         log: bool = True,
+        shares: Sequence[bool] | None = None,
         closure: bool = False,
         threads: int = 1,
     ) -> NDArray[np.uint8]:
         """Pool logits of classes; see :meth:`Rule.pool_logits` (nothing vetoes here)."""
-        return fused.mix(logits, w, s, out=out, log=log, present=present, threads=threads)[1]
+        return fused.mix(
+            logits, w, s, out=out, log=log, present=present, shares=shares, threads=threads
+        )[1]
 
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""

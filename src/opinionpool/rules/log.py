@@ -82,6 +82,7 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
         *,
         out: NDArray[Any],
         log: bool = True,
+        shares: Sequence[bool] | None = None,
         closure: bool = False,
         threads: int = 1,
     ) -> NDArray[np.uint8]:
