@@ -49,3 +49,28 @@ def test_held_rows_are_in_memory_once():
         tracemalloc.stop()
     assert held.in_place[0].nbytes * M == size
     assert peak < size + (2 << 20)
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(5, None, 31), np.array([7, 3, 3, 50_000]), np.arange(N) % 1000 == 1]
+)
+@pytest.mark.parametrize("budget", [None, 1 << 20])
+def test_a_map_knows_the_rows_that_were_taken_before(rows, budget):
+    """Presence, and whatever else a map is told, has numbers of rows of the whole."""
+    factor = 1 + np.arange(N)[:, None] / N
+
+    def quick(arrays, where, into):
+        return [x * factor[where] for x in arrays]
+
+    in_memory = Cells([Source(Table(x, "an array"), "logits") for x in X], X.shape, budget)
+    for base in (in_memory, cells(budget)):
+        mapped = base.map(lambda block, where: block * factor[where], quick=quick)
+        for taken in (mapped.take(rows), mapped.take(slice(0, N)).take(rows)):
+            whole = np.asarray(base.take(rows))
+            np.testing.assert_allclose(np.asarray(taken), whole * factor[rows], rtol=1e-12)
+            if isinstance(rows, slice):
+                held = taken.held()
+                own = np.stack(held.in_place if hasattr(held, "in_place") else list(held))
+                z = own - own[..., :1]
+                expected = X[:, rows] * factor[rows]
+                np.testing.assert_allclose(z, expected - expected[..., :1], rtol=1e-9, atol=1e-9)
