@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 import opinionpool as op
+from opinionpool.kernels import fused
 from opinionpool.predictions import in_place
 from opinionpool.predictions.precise import Precise
 
-pytest.importorskip("numba", reason="numba is not installed: the plain kernels are the only ones")
-pytestmark = pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning"),
+    pytest.mark.skipif(not fused.compiled(), reason="no compiled kernels are used here"),
+]
 
 N = 1500
 
