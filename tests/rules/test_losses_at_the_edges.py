@@ -201,3 +201,18 @@ def test_the_linear_curvature_where_a_model_without_weight_is_far_likelier():
     found = total(RULES["linear"], np.array([1.0, 0.0]), evidence)
     assert found.value == pytest.approx(500, rel=ulps(F8, 4))
     assert not np.isnan(found.curvature).any()
+
+
+def test_a_soft_outcome_of_weight_0_may_be_impossible_for_the_linear_rule():
+    """0 times an infinite loss was NaN."""
+    evidence = make_evidence(4, soft=True)
+    weight = evidence.weight.copy()
+    weight[5] = 0.0
+    evidence = replace(evidence, weight=weight)
+    impossible = evidence.parameters.copy()
+    impossible[:, 5] = -np.inf
+    w = np.array([0.5, 0.3, 0.2])
+    expected = total(RULES["linear"], w, evidence)
+    found = total(RULES["linear"], w, replace(evidence, parameters=impossible))
+    assert found.value == pytest.approx(expected.value, rel=ulps(F8, 64))
+    assert_allclose(found.gradient, expected.gradient, **close(40))

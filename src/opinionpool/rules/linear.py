@@ -133,7 +133,8 @@ class LinearRule(Rule[AnyBlock]):
             return _scaled(evidence, evidence.log_likelihood())
         # A soft outcome is as many hard ones, each of a row of its own.
         q = evidence.outcomes.soft
-        row, k = np.nonzero(q > 0)
+        # (Of weight 0 it may be as unlikely as it likes: 0·∞ is no loss.)
+        row, k = np.nonzero((q > 0) & (evidence.weight > 0)[:, None])
         return _scaled(
             replace(
                 evidence.without_parameters(row),
