@@ -109,13 +109,13 @@ FITS = {
 }
 
 
-def same(found, expected, where="", narrow=False):
+def assert_same(found, expected, where="", narrow=False):
     """Every number is the same to rounding, under the same names in the same order."""
     assert list(found) == list(expected), where
     for name, value in expected.items():
         place = f"{where}/{name}"
         if isinstance(value, dict):
-            same(found[name], value, place, narrow)
+            assert_same(found[name], value, place, narrow)
         elif isinstance(value, float):
             close = 1e-7 if narrow and "decomposition" in where else 1e-12
             assert found[name] == pytest.approx(value, abs=close, rel=1e-12, nan_ok=True), place
@@ -149,7 +149,7 @@ def test_models_and_pool(kind, weighted, monkeypatch):
     pool = op.fit(models, y)
     before = {name: x.copy() for name, x in models.items()}
     found, expected = both(monkeypatch, models, y, pool=pool, sample_weight=u, ordered=True)
-    same(found, expected, narrow=kind == "float32")
+    assert_same(found, expected, narrow=kind == "float32")
     for name, x in models.items():
         np.testing.assert_array_equal(x, before[name])
 
@@ -164,7 +164,7 @@ def test_every_kind_of_pool(kind, fit, monkeypatch):
         pool = op.fit(models, y, **FITS[fit])
     except op.OpinionPoolError:
         pytest.skip("no such pool of these")
-    same(*both(monkeypatch, models, y, pool=pool))
+    assert_same(*both(monkeypatch, models, y, pool=pool))
 
 
 @pytest.mark.parametrize("floor", ["veto", 0.01])
@@ -173,14 +173,14 @@ def test_without_a_pool(kind, floor, monkeypatch):
     if (kind, floor) == ("sure", 0.01):
         pytest.skip("floored certainties are the same but for rounding, which decides their order")
     models, y = KINDS[kind]()
-    same(*both(monkeypatch, models, y, floor=floor))
+    assert_same(*both(monkeypatch, models, y, floor=floor))
 
 
 def test_zeros_that_the_pool_sees_first(monkeypatch):
     models, y = logits()
     pool = op.fit(models, y)
     models["a"][5, 1] = models["b"][6, 2] = -np.inf
-    same(*both(monkeypatch, models, y, pool=pool))
+    assert_same(*both(monkeypatch, models, y, pool=pool))
 
 
 def test_rows_that_only_a_model_without_weight_answered(monkeypatch):
@@ -188,11 +188,11 @@ def test_rows_that_only_a_model_without_weight_answered(monkeypatch):
     pool = op.fit(models, y, weighting={"a": 0.5, "b": 0.5, "c": 0.0})
     for name in "ab":
         models[name][7] = np.nan
-    same(*both(monkeypatch, models, y, pool=pool))
+    assert_same(*both(monkeypatch, models, y, pool=pool))
 
 
 def test_columns_and_models_in_another_order(monkeypatch):
-    import pandas as pd
+    pd = pytest.importorskip("pandas")
 
     models, y = logits()
     pool = op.fit({n: pd.DataFrame(z, columns=list("vwxyz")) for n, z in models.items()}, y_of(y))
@@ -200,7 +200,7 @@ def test_columns_and_models_in_another_order(monkeypatch):
         "c": pd.DataFrame(models["c"], columns=list("vwxyz"))[list("zyxwv")],
         "a": pd.DataFrame(models["a"], columns=list("vwxyz")),
     }
-    same(*both(monkeypatch, turned, y_of(y), pool=pool))
+    assert_same(*both(monkeypatch, turned, y_of(y), pool=pool))
 
 
 def y_of(y):
@@ -212,4 +212,4 @@ def test_a_number_of_threads_changes_nothing_but_rounding(monkeypatch):
     pool = op.fit(models, y)
     monkeypatch.setattr(in_place, "LARGE", 0)
     one, three = (op.score(models, y, pool=pool, threads=n, ordered=True) for n in (1, 3))
-    same(three, one)
+    assert_same(three, one)

@@ -140,16 +140,15 @@ class Lazy(ABC):
         """Return the same in memory, for many passes over few rows."""
         if not self.at_hand:
             return np.asarray(self)
-        arrays = self.in_place
-        if arrays is None:
+        if self.in_place is None:
             return as_array(Held(made(self.logits_of, self.shape[1], threads), self.zeros))
-        given = arrays
+        arrays = self.in_place
 
         def one(a: int, _: int) -> NDArray[Any]:
-            return together(given[a])
+            return together(arrays[a])
 
         # NumPy copies without the GIL.
-        copies = in_threads(one, [(a, a + 1) for a in range(len(given))], threads)
+        copies = in_threads(one, [(a, a + 1) for a in range(len(arrays))], threads)
         return as_array(Held(copies, self.zeros))
 
     def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Lazy:

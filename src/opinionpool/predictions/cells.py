@@ -203,9 +203,7 @@ class Cells(Lazy):
         """Return logits of consecutive rows of models in memory."""
         if self.ready is not None:
             return super().logits_of(rows)
-        room = [None] * len(self.sources) if into is None else into
-        cells = [s.cells(rows, out) for s, out in zip(self.sources, room, strict=True)]
-        return self._logits(cells, rows.start, into)
+        return self._made(rows, into, [False] * len(self.sources))
 
     @property
     def shares(self) -> list[bool] | None:
@@ -218,11 +216,15 @@ class Cells(Lazy):
         shares = self.shares
         if shares is None:
             return self.logits_of(rows, into)
+        return self._made(rows, into, shares)
+
+    def _made(self, rows: slice, into: Logits | None, shares: list[bool]) -> Logits:
+        """Return what :meth:`logits_of` does, but probabilities as they are of some models."""
         room = [None] * len(self.sources) if into is None else into
         found = []
-        for source, own, out in zip(self.sources, shares, room, strict=True):
+        for source, share, out in zip(self.sources, shares, room, strict=True):
             cells = source.cells(rows, out)
-            if not own:
+            if not share:
                 cells = source.logits(cells, rows.start, out)
             elif source.order is not None:
                 cells = cells[:, list(source.order)]

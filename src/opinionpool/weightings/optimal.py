@@ -96,8 +96,7 @@ def _same(evidence: Evidence, a: int, b: int) -> bool:
         return False
     if isinstance(evidence.parameters, Lazy):
         # Checksums of 2**21 cells are those of the same cells twice as large, spreads are not.
-        sums = getattr(evidence.parameters, "checksums", None)
-        spread = getattr(evidence.parameters, "spread", None)
+        sums, spread = evidence.parameters.checksums, evidence.parameters.spread
         same = sums is not None and bool(sums[a] == sums[b])
         return same and (spread is None or bool(spread[a] == spread[b]))
     if evidence.present is None:
