@@ -16,7 +16,7 @@ SOURCE = Path(opinionpool.__file__).parent
 #: Lowest first. A room imports from lower lines only, and from itself if it is a folder.
 LAYERS = [
     ["errors"],
-    ["atomic", "memory", "resources"],
+    ["atomic", "destination", "memory", "resources"],
     ["maths"],
     ["kernels"],
     ["families"],
@@ -29,7 +29,7 @@ LAYERS = [
     ["pooling", "settings"],
     ["pool_schema"],
     ["pool_card", "pool_file"],
-    ["bound", "pool_pieces"],
+    ["bound", "one_pass", "pool_pieces"],
     ["pool"],
     ["io", "diagnostics"],
     ["checks"],

@@ -54,6 +54,7 @@ def contestants(arrays: Logits, y: Labels, options: Options) -> dict[str, Callab
         READ: reading(arrays, threads),
         OURS: lambda: fused.apply(arrays, v, out=out, threads=threads)[0],
         "opinionpool kernel": lambda: fused.apply(arrays, v, threads=threads)[0],
+        "Pool.apply, all checks, out=": lambda: pool.apply(models, out=out),
         "Pool.apply, all checks": lambda: pool.apply(models),
         "SciPy, softmax of a running sum": lambda: in_scipy(arrays, v),
         **tensordots(arrays, v),

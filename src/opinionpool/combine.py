@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .destination import checked_out
 from .distributions import variance_of
 from .errors import InputError
+from .families import Family
+from .kernels.warm import warming
+from .one_pass import pooled_at_once
 from .options import (
     Weights,
     check_kinds,
@@ -19,9 +25,12 @@ from .options import (
 )
 from .policies import Floor, Policy, check_policies, resolve_floor
 from .pooling import Pooled, pool_predictions, warn_of_fallback
-from .predictions import Predictions, Reading, gather
+from .predictions import Predictions, Reading
 from .predictions.columns import Kinds
+from .predictions.gather import Opened, opened, predictions_of
+from .predictions.inputs import stays_in_files
 from .resources import Memory, checked_threads, memory_budget
+from .rules.base import AnyRule
 from .weightings.given import normalised_weights
 
 
@@ -40,6 +49,7 @@ def combine(
     positive: object = None,
     renormalise: bool = False,
     details: bool = False,
+    out: NDArray[Any] | None = None,
     threads: int | None = None,
     memory: Memory | None = None,
 ) -> Any:
@@ -81,6 +91,14 @@ def combine(
     details
         Also return how many rows were touched: ``rows``, ``rows_with_missing``,
         ``rows_fallback``; and for Gaussians which ``variance`` the result has.
+    out
+        Array of float32 or float64, of the result's shape, to write it to; it is then returned
+        whatever the inputs are. After an error it may hold anything.
+    threads
+        How many threads compiled kernels may use; None for as many as there are cores.
+    memory
+        Bytes that predictions may take, a number or a text such as ``"1GB"``; files are then
+        read block by block.
 
     Returns
     -------
@@ -108,30 +126,25 @@ def combine(
     reading = Reading(kind, classes, positive, renormalise, the_family)
     row = positive is None and len(the_family.columns) != 1
     cores = checked_threads(threads)
-    gathered = gather(
-        predictions,
-        reading,
-        row=row,
-        lazily=True,
-        memory=memory_budget(memory),
-        threads=cores,
-    )
-    known = gathered.predictions
-    check_kinds(kind, known)
-    pooled = combine_aligned(
-        known,
-        weights,
-        rule=rule,
-        temperature=temperature,
-        floor=floor,
-        missing=missing,
-        fallback=fallback,
-        shown=True,
-        threads=cores,
-    )
-    result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
-    if gathered.one_row:
-        result = result[0, ...]
+    budget = memory_budget(memory)
+    with warming(stays_in_files(predictions, budget)):
+        given = opened(predictions, reading, row=row, memory=budget)
+    check_kinds(kind, given.names)
+    shape = given.n_rows, len(given.columns)
+    out = checked_out(out, shape[given.one_row :], given.values())
+    target = None if out is None else out.reshape(shape)
+    recipe = _recipe(given.names, the_family, weights, rule, temperature, missing, fallback)
+    pooled = _at_once(given, recipe, floor, out=target, threads=cores)
+    if pooled is None:
+        known, _ = predictions_of(given, lazily=True, memory=budget, threads=cores)
+        pooled = _pooled(known, recipe, floor, shown=True, out=target, threads=cores)
+    if target is not None:
+        pooled.into(target)
+        result: Any = out
+    else:
+        result = given.give_back(pooled.shown(given.dtype), given.columns, given.ids)
+        result = result[0, ...] if given.one_row else result
+    warn_of_fallback(pooled, recipe.policy)
     if not details:
         return result
     variance = variance_of(named_rule(rule), the_family)
@@ -151,17 +164,69 @@ def combine_aligned(
     threads: int = 1,
 ) -> Pooled:
     """Pool aligned predictions; see :func:`combine`."""
+    given = predictions.family, weights, rule, temperature, missing, fallback
+    recipe = _recipe(predictions.names, *given)
+    pooled = _pooled(predictions, recipe, floor, shown=shown, threads=threads)
+    warn_of_fallback(pooled, recipe.policy)
+    return pooled
+
+
+class _Recipe(NamedTuple):
+    """How to pool, but for the floors, which may depend on what is pooled."""
+
+    rule: AnyRule
+    weights: Mapping[str, float]
+    inverse_temperature: float
+    policy: Policy
+
+
+def _recipe(
+    names: tuple[str, ...],
+    family: Family,
+    weights: Weights | None,
+    rule: str,
+    temperature: float,
+    missing: str,
+    fallback: str,
+) -> _Recipe:
     the_rule = named_rule(rule)
-    if floor == "learned":
-        raise InputError("floor='learned' needs labels: use fit, or another floor")
-    family = predictions.family
     fallback = check_policies(missing, fallback, labels=False, family=family)
     s = 1.0 / checked_temperature(temperature)
     pool_temperature(temperature, the_rule, family)
-    w = normalised_weights(weights, predictions.names)
-    floors = np.full(predictions.n_models, resolve_floor(floor, the_rule, predictions))
-    policy = Policy(floors, missing, fallback)
-    dtype = predictions.dtype if shown else None
-    pooled = pool_predictions(predictions, the_rule, w, s, policy, shown=dtype, threads=threads)
-    warn_of_fallback(pooled, policy)
-    return pooled
+    w = normalised_weights(weights, names)
+    policy = Policy(np.zeros(len(names)), missing, fallback)
+    return _Recipe(the_rule, dict(zip(names, w.tolist(), strict=True)), s, policy)
+
+
+def _at_once(
+    given: Opened, recipe: _Recipe, floor: Floor, *, out: NDArray[Any] | None, threads: int
+) -> Pooled | None:
+    """Pool in the pass that checks; None where that will not do, or cells might be floored."""
+    if not (isinstance(floor, str) and floor in ("auto", "veto")):
+        return None
+    return pooled_at_once(given, *recipe, out=out, threads=threads)
+
+
+def _pooled(
+    predictions: Predictions,
+    recipe: _Recipe,
+    floor: Floor,
+    *,
+    shown: bool,
+    out: NDArray[Any] | None = None,
+    threads: int,
+) -> Pooled:
+    if floor == "learned":
+        raise InputError("floor='learned' needs labels: use fit, or another floor")
+    rule, weights, s, policy = recipe
+    floors = np.full(len(weights), resolve_floor(floor, rule, predictions))
+    return pool_predictions(
+        predictions,
+        rule,
+        np.array(list(weights.values())),
+        s,
+        replace(policy, floors=floors),
+        shown=predictions.dtype if shown else None,
+        out=out,
+        threads=threads,
+    )

@@ -179,7 +179,7 @@ def compare(
         threads=cores,
     )
     known, targets = gathered.predictions, labelled(gathered)
-    check_kinds(kind, known)
+    check_kinds(kind, known.names)
     settings = Settings(
         floor,
         missing,

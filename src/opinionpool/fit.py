@@ -195,7 +195,7 @@ def fit(
         memory=memory_budget(memory),
         threads=cores,
     )
-    check_kinds(kind, gathered.predictions)
+    check_kinds(kind, gathered.predictions.names)
     _say_what_is_missed(gathered.predictions.parameters.size)
     names = gathered.predictions.names
     chosen = named_weighting(weighting, names, resample=resample, metric=metric)

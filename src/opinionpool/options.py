@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .families import FAMILIES, Family
-from .predictions import Predictions
 from .predictions.columns import Kinds
 from .predictions.confidence import GIVEN_SCORES, Scores
 from .rules import RULES
@@ -148,12 +147,8 @@ def penalty_scale(penalty: object) -> float:
     return float(penalty)
 
 
-def check_kinds(kind: Kinds, predictions: Predictions) -> None:
+def check_kinds(kind: Kinds, names: tuple[str, ...]) -> None:
     """Refuse kinds for models that are not there."""
-    unknown = (
-        [] if not isinstance(kind, Mapping) else [n for n in kind if n not in predictions.names]
-    )
+    unknown = [] if not isinstance(kind, Mapping) else [n for n in kind if n not in names]
     if unknown:
-        raise InputError(
-            f"kind: there is no model {unknown[0]!r}; models: {', '.join(predictions.names)}"
-        )
+        raise InputError(f"kind: there is no model {unknown[0]!r}; models: {', '.join(names)}")

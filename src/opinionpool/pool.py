@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 
 from . import pool_file
 from .bound import BoundPool
+from .destination import checked_out
 from .distributions import variance_of
 from .errors import AlignmentError, InputError, MissingOutputError, Status
 from .families import FAMILIES
 from .families.mixture import Mixture
+from .one_pass import pooled_at_once
 from .policies import Policy, resolve_floor
 from .pool_card import pool_card
 from .pool_pieces import all_pieces
 from .pooling import Pooled, pool_predictions, warn_of_fallback
-from .predictions import Gathered, Predictions, Reading, gather
+from .predictions import Predictions, Reading, gather
 from .predictions.classes import Label
 from .predictions.confidence import GIVEN_SCORES, Scores
+from .predictions.gather import Opened, opened, predictions_of
 from .predictions.piecewise import Piecewise
 from .resources import Memory, checked_threads, memory_budget
 from .rules import RULES
@@ -114,6 +117,7 @@ class Pool:
         *,
         details: Literal[False] = False,
         confidence: Scores | None = None,
+        out: NDArray[Any] | None = None,
         memory: Memory | None = None,
         threads: int | None = None,
     ) -> Any: ...
@@ -124,6 +128,7 @@ class Pool:
         *,
         details: Literal[True],
         confidence: Scores | None = None,
+        out: NDArray[Any] | None = None,
         memory: Memory | None = None,
         threads: int | None = None,
     ) -> tuple[Any, dict[str, Any]]: ...
@@ -134,6 +139,7 @@ class Pool:
         *,
         details: bool = False,
         confidence: Scores | None = None,
+        out: NDArray[Any] | None = None,
         memory: Memory | None = None,
         threads: int | None = None,
     ) -> Any:
@@ -149,6 +155,10 @@ class Pool:
             ``rows_fallback``; and for Gaussians which ``variance`` the result has.
         confidence
             Scores of these rows, where the pool was fitted with some that were no column.
+        out
+            (N, K) array of float32 or float64 to write the result to, which is then returned
+            whatever the inputs are: memory that was written to before is twice as quick as
+            new. A mapped file will do. After an error it may hold anything.
         memory
             Bytes that predictions may take, a number or a text such as ``"1GB"``; files are
             then read block by block. The result is in memory all the same:
@@ -183,15 +193,19 @@ class Pool:
         """
         cores = checked_threads(threads)
         budget = memory_budget(memory)
+        given: Opened | Piecewise
         if budget is None:
-            gathered = self._gathered(predictions, confidence, lazily=True, threads=cores)
-            known = gathered.predictions
-            pooled = self.pool(known, shown=known.dtype, threads=cores)
-            result = gathered.give_back(pooled.shown(known.dtype), known.columns, known.ids)
+            given = opened(predictions, self.reading(confidence), row=self._rows)
+            out = checked_out(out, (given.n_rows, len(given.columns)), given.values())
+            pooled = self._whole(given, out, cores)
         else:
             given = self.piecewise(predictions, budget, confidence, threads=cores)
-            pooled = all_pieces(self, given, threads=cores)
-            result = given.give_back(pooled.parameters, given.columns, given.ids)
+            out = checked_out(out, (given.n_rows, len(given.columns)), given.values())
+            pooled = all_pieces(self, given, out=out, threads=cores)
+        if out is None:
+            result = given.give_back(pooled.shown(given.dtype), given.columns, given.ids)
+        else:
+            result = pooled.into(out)
         warn_of_fallback(pooled, self.policy)
         if not details:
             return result
@@ -230,21 +244,11 @@ class Pool:
             raise InputError(
                 "distribution: a pool of classes is given by its probabilities: use apply"
             )
-        pooled = self.pool(self._gathered(predictions, confidence).predictions)
+        gathered = gather(predictions, self.reading(confidence), row=self._rows)
+        pooled = self.pool(gathered.predictions)
         warn_of_fallback(pooled, self.policy)
         assert pooled.distribution is not None
         return pooled.distribution
-
-    def _gathered(
-        self,
-        predictions: object,
-        confidence: Scores | None = None,
-        *,
-        lazily: bool = False,
-        threads: int = 1,
-    ) -> Gathered:
-        reading = self.reading(confidence)
-        return gather(predictions, reading, row=self._rows, lazily=lazily, threads=threads)
 
     @property
     def _rows(self) -> bool:
@@ -273,20 +277,32 @@ class Pool:
         """
         return BoundPool(self)
 
+    def _whole(self, given: Opened, out: NDArray[Any] | None, threads: int) -> Pooled:
+        """Pool predictions that were opened: in the pass that checks them, where that will do."""
+        weights = dict(zip(self.models, self.weights.tolist(), strict=True))
+        recipe = RULES[self.rule], weights, self.inverse_temperature, self.policy
+        pooled = pooled_at_once(given, *recipe, out=out, threads=threads)
+        if pooled is not None:
+            return pooled
+        known, _ = predictions_of(given, lazily=True, threads=threads)
+        return self.pool(known, shown=given.dtype, out=out, threads=threads)
+
     def pool(
         self,
         predictions: Predictions,
         *,
         shown: np.dtype[Any] | None = None,
+        out: NDArray[Any] | None = None,
         threads: int = 1,
         first_row: int = 0,
     ) -> Pooled:
         """Pool aligned predictions into log-probabilities, with the counts of touched rows.
 
-        With ``shown`` only what callers see may be computed, in that dtype.
+        With ``shown`` only what callers see may be computed, in that dtype, and may be written
+        to ``out``.
         """
         known = self.prepared(predictions)
-        return self.pool_known(known, shown=shown, threads=threads, first_row=first_row)
+        return self.pool_known(known, shown=shown, out=out, threads=threads, first_row=first_row)
 
     def prepared(self, predictions: Predictions) -> Predictions:
         """Return predictions in the pool's order; zeros first seen now are floored (``"auto"``).
@@ -304,6 +320,7 @@ class Pool:
         known: Predictions,
         *,
         shown: np.dtype[Any] | None = None,
+        out: NDArray[Any] | None = None,
         threads: int = 1,
         first_row: int = 0,
     ) -> Pooled:
@@ -315,6 +332,7 @@ class Pool:
             self.inverse_temperature,
             self.policy,
             shown=shown,
+            out=out,
             threads=threads,
             first_row=first_row,
         )

@@ -26,16 +26,23 @@ def pieces(
         first += block.n_rows
 
 
-def all_pieces(pool: Pool, given: Piecewise, *, threads: int) -> Pooled:
-    """Pool all blocks into one result, which is ready."""
-    out: NDArray[Any] = np.empty((given.n_rows, len(given.columns)), given.dtype)
+def all_pieces(
+    pool: Pool, given: Piecewise, *, out: NDArray[Any] | None = None, threads: int
+) -> Pooled:
+    """Pool all blocks into one result, which is ready: into ``out`` if that is given."""
+    fixed, shape = out is not None, (given.n_rows, len(given.columns))
+    out = np.empty(shape, given.dtype) if out is None else out
     touched: Counter[str] = Counter()
     done = 0
     for pooled in pieces(pool, given, threads=threads):
-        shown = pooled.shown(given.dtype)
-        if shown.dtype != out.dtype:  # numbers that float32 cannot hold
-            out = out.astype(shown.dtype)
-        out[done : done + len(shown)] = shown
-        done += len(shown)
+        rows = slice(done, done + len(pooled.parameters))
+        if fixed:
+            pooled.into(out[rows])
+        else:
+            shown = pooled.shown(given.dtype)
+            if shown.dtype != out.dtype:  # numbers that float32 cannot hold
+                out = out.astype(shown.dtype)
+            out[rows] = shown
+        done = rows.stop
         touched.update(pooled.touched)
     return Pooled(out, dict(touched), FAMILIES[pool.family], ready=True)

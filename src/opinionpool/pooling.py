@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distributions import mixture_of
-from .errors import MissingOutputError, warn
+from .errors import InputError, MissingOutputError, warn
 from .families import CATEGORICAL, Family
 from .families.lazy import Lazy, as_array, logits_in
 from .families.logits import Logits, in_parts
@@ -60,6 +60,25 @@ class Pooled:
             if (shown[:, -1] < limits.tiny).any() or (np.abs(shown) > limits.max).any():
                 return shown
         return shown.astype(dtype)
+
+    def into(self, out: NDArray[Any]) -> NDArray[Any]:
+        """Write what :meth:`shown` returns to an array, unless it is there already.
+
+        Raises
+        ------
+        InputError
+            Where float32 cannot hold the numbers.
+        """
+        if self.parameters is out:
+            return out
+        shown = self.shown(out.dtype)
+        if shown.dtype != out.dtype:
+            raise InputError(
+                f"out: found an array of {out.dtype}, which cannot hold these variances; expected "
+                f"{shown.dtype}"
+            )
+        out[...] = shown
+        return out
 
 
 def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[np.bool_] | None]:
@@ -192,10 +211,12 @@ def _fused(
     threads: int,
     *,
     log: bool,
+    out: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Pool by the rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
     _, n, k = parameters.shape
-    out, status = np.empty((n, k), dtype), np.empty(n, np.uint8)
+    status = np.empty(n, np.uint8)
+    out = np.empty((n, k), dtype) if out is None else out
 
     def pool(rows: slice, arrays: Logits, threads: int = 1) -> None:
         here = None if present is None else present[:, rows]
@@ -223,13 +244,14 @@ def pool_predictions(
     policy: Policy,
     *,
     shown: np.dtype[Any] | None = None,
+    out: NDArray[Any] | None = None,
     threads: int = 1,
     first_row: int = 0,
 ) -> Pooled:
     """Pool predictions; a row nobody answered gets the fallback, a row all vetoed is an error.
 
-    With ``shown`` only what callers see may be computed, in that dtype. ``first_row`` is the
-    number of the first row in messages.
+    With ``shown`` only what callers see may be computed, in that dtype, and may be written to
+    ``out``. ``first_row`` is the number of the first row in messages.
 
     Raises
     ------
@@ -248,7 +270,7 @@ def pool_predictions(
     direct = shown is not None and policy.vector is None and _fusible(family, s, parameters)
     if direct:
         given = (rule, weights, s, parameters, m, policy.closure)
-        pooled, status = _fused(*given, shown, threads, log=False)
+        pooled, status = _fused(*given, shown, threads, log=False, out=out)
         impossible = np.asarray(status == IMPOSSIBLE) & ~unanswered
     else:
         pooled = pool_rows(

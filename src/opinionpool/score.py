@@ -120,7 +120,7 @@ def score(
         threads=cores,
     )
     known, targets = gathered.predictions, labelled(gathered)
-    check_kinds(kind, known)
+    check_kinds(kind, known.names)
     if memory is None:
         known = precise(known if pool is None else pool.known(known), cores)
     if pool is None:

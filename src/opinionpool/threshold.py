@@ -132,7 +132,7 @@ def threshold(
     else:  # before its inputs are read
         positive_class(the_pool.classes, positive, reading)
     gathered = gather(predictions, reading, y=y, sample_weight=sample_weight, own_labels=True)
-    check_kinds(kind, gathered.predictions)
+    check_kinds(kind, gathered.predictions.names)
     second = positive_class(gathered.predictions.classes, positive, reading)
     known = binary(gathered, the_pool, second)
     result = _chosen(aim, known, gathered.predictions.classes, second)

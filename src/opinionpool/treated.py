@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import Family
-from .families.floors import raise_floors
+from .families.floors import floored_logits, raise_floors
 from .families.lazy import Lazy, Mapped
 from .families.logits import Logits
-from .kernels import fused
 from .policies import Policy
 
 Array = NDArray[np.float64]
@@ -93,10 +92,7 @@ class Treatment:
         """Write what becomes of a model's logits, which may be there already."""
         epsilon, betas = self.policy.floors[a], self.policy.betas
         if epsilon > 0:
-            log_z = fused.survey(x, checksum=False).log_z
-            assert log_z is not None
-            least = (log_z + np.log(epsilon)).astype(x.dtype)
-            x = np.maximum(x, least[:, None], out=out)
+            x = floored_logits(x, epsilon, out)
         if betas is not None:
             x = np.multiply(x, x.dtype.type(betas[a]), out=out)
         if x is not out:

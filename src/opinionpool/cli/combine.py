@@ -67,7 +67,7 @@ def combine(
             memory=memory_budget(memory),
             threads=cores,
         ).predictions
-        check_kinds(how["kind"], known)
+        check_kinds(how["kind"], known.names)
         progress("pooling")
         pooled = combine_aligned(
             known,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ..kernels import fused
 
 Array = NDArray[np.float64]
 
@@ -15,6 +19,17 @@ def floored(log_p: Array, floor: float) -> Array:
     raised = np.maximum(log_p, np.log(floor))
     raised -= np.log(np.exp(raised).sum(axis=-1, keepdims=True))
     return raised
+
+
+def floored_logits(z: NDArray[Any], floor: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Do as :func:`floored` to logits (n, K), which are not normalised again (maths.md §2).
+
+    ``max(z, log Σ exp z + log ε)``, NaN in rows without an answer.
+    """
+    log_z = fused.survey(z, checksum=False).log_z
+    assert log_z is not None
+    least = (log_z + np.log(floor)).astype(z.dtype)
+    return np.asarray(np.maximum(z, least[:, None], out=out))
 
 
 def mixed(log_p: Array, epsilon: float) -> Array:

@@ -92,6 +92,54 @@ def apply(
     return out, status
 
 
+def apply_finite(
+    arrays: Sequence[NDArray[Any]],
+    v: Array,
+    *,
+    out: NDArray[Any],
+    threads: int = 1,
+    kernels: Kernels | None = None,
+) -> bool:
+    """Pool as :func:`apply` does, and say whether that holds: whether all cells are finite.
+
+    Those of models of weight 0 too. Where one is not, reading ends soon, and what ``out`` holds
+    means nothing. False where sums of finite cells are not finite, and where no model has weight.
+
+    Examples
+    --------
+    >>> x, out = [np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])], np.empty((1, 2))
+    >>> apply_finite(x, np.array([0.5, 0.5]), out=out), out.round(4)
+    (True, array([[0.6667, 0.3333]]))
+    """
+    n, k = arrays[0].shape
+    dtype, v = common_dtype(arrays), np.asarray(v, dtype=np.float64)
+    if not (v > 0).any():
+        return False
+    status = np.zeros(n, np.uint8)
+    pool = _CompiledApply(arrays, v, out, False, None, status) if compiled(kernels) else None
+    ended: list[bool] = []  # only ever added to, by whichever thread
+
+    def finite(first: int, last: int) -> bool:
+        if pool is not None:
+            return pool.finite(first, last)
+        here = slice(first, last)
+        cells = [x[here] for x in arrays]
+        if not all(np.isfinite(x).all() for x in cells):
+            return False
+        plain.apply(cells, v, None, out[here], False, status[here])
+        return not status[here].any()
+
+    def work(first: int, last: int) -> bool:
+        if ended:
+            return False
+        sound = finite(first, last)
+        if not sound:
+            ended.append(True)
+        return sound
+
+    return all(in_threads(work, blocks(n, len(v) * k * dtype.itemsize), threads))
+
+
 class _CompiledApply:
     """One block of rows of :func:`apply`."""
 
@@ -113,6 +161,15 @@ class _CompiledApply:
         self.past_caches = self.direct and out.nbytes > PAST_CACHES
 
     def __call__(self, first: int, last: int) -> None:
+        """Pool the rows of a block, whatever their cells are."""
+        self._pool(first, last, leave=False)
+
+    def finite(self, first: int, last: int) -> bool:
+        """Pool the rows of a block; return whether all cells are finite, without which it ends."""
+        return self._pool(first, last, leave=True)
+
+    def _pool(self, first: int, last: int, *, leave: bool) -> bool:
+        """Return whether nothing had to be mended, or was left."""
         from .narrow import apply_narrow
         from .pooled_rows import apply_rows
 
@@ -129,10 +186,13 @@ class _CompiledApply:
             apply_narrow(*span, base, step, self.v, target, *flags)
         else:
             status[:] = LEFT
-        left = status == LEFT
+        left, mended = status == LEFT, 0
         if left.any():
+            if leave and self.narrow:
+                return False
             some = None if everyone is None else self.present
             here = attendance_of(some, first, last, left)
-            apply_rows(*span, base, step, self.v, here, target, *flags)
+            mended = apply_rows(*span, base, step, self.v, here, target, *flags)
         if not self.direct:
             out[:] = target
+        return mended == 0

@@ -20,8 +20,8 @@ FEW, MOSTLY, NEARLY_ALL = 32, 0.5, 0.95
 Attendance = NDArray[np.bool_] | NDArray[np.float64]
 
 
-def common_dtype(arrays: Sequence[NDArray[Any]]) -> np.dtype[Any]:
-    """Return float32 if all arrays are, else float64."""
+def common_dtype(arrays: Sequence[Any]) -> np.dtype[Any]:
+    """Return float32 if all arrays, or whatever has a dtype, are; else float64."""
     narrow = all(x.dtype == np.float32 for x in arrays)
     return np.dtype(np.float32 if narrow else np.float64)
 

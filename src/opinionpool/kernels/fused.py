@@ -10,7 +10,7 @@ Rows that cannot be pooled are left out of sums and reported, one byte per row, 
 
 from __future__ import annotations
 
-from .applying import apply
+from .applying import apply, apply_finite
 from .averaging import mix
 from .choice import Kernels, compiled
 from .mixing import linear_sums, scaled_likelihoods
@@ -22,6 +22,7 @@ __all__ = [
     "Sums",
     "Survey",
     "apply",
+    "apply_finite",
     "compiled",
     "linear_sums",
     "log_sums",

@@ -36,10 +36,11 @@ def apply_rows(
     past_caches: bool,
     status: Any,
     like: Any,
-) -> None:
+) -> int:
     """Pool rows ``first`` to ``last`` into ``out``: probabilities, or their logarithms.
 
-    Only those whose status is LEFT: others are done.
+    Only those whose status is LEFT: others are done. Returns how many tiles of them hold a cell
+    that is not finite, in a model that was asked.
     """
     K, m, m4 = out.shape[1], len(base), padded(len(base))
     wide, groups = min(K, TILE), groups_of(m)
@@ -64,7 +65,7 @@ def apply_rows(
     for a in range(m):
         row_v[a] = v[a]
     set_out(places, base, step, zeros, wide, K, False, like)
-    nothing = -np.inf if log else 0.0
+    nothing, mended = -np.inf if log else 0.0, 0
     for n in range(first, last):
         if status[n] != LEFT:
             continue
@@ -85,6 +86,7 @@ def apply_rows(
             into, lines = e if log else z, spread_out(to, groups)
             sums[t], check = exponentiated(into, z, tops[t], size, lines, like)
             if check != 0:
+                mended += 1
                 state, tops[t] = repaired(z, at, row_v, size, clean, zeros, like)
                 status[n] |= state
                 sums[t] = 0.0
@@ -119,3 +121,4 @@ def apply_rows(
             else:
                 emitted(out[n], z, factor, addend, size, past_caches, like)
     keep(owners)
+    return mended

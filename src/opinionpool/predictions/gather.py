@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, LabelError, warn
+from ..kernels.arrays import common_dtype
 from ..kernels.warm import warming
 from ..memory import require
 from . import gaussians
@@ -91,7 +93,7 @@ def gather(
             # Labels as given, of millions of rows, need not wait in memory until cells are read.
             given, raw = replace(given, raw=None), None
     predictions, losses = predictions_of(
-        given, reading, found, lazily=lazily, memory=memory, threads=threads
+        given, found, lazily=lazily, memory=memory, threads=threads
     )
     return Gathered(predictions, found, given.give_back, given.one_row, tables, losses)
 
@@ -108,6 +110,7 @@ def _read_within(table: Table, n_bytes: int) -> Table:
 class Opened:
     """Tables, which of their rows belong together, and how their columns are to be read."""
 
+    reading: Reading
     tables: Mapping[str, Table]
     alignment: Alignment
     layout: Layout | None
@@ -120,6 +123,36 @@ class Opened:
     def classes(self) -> tuple[Label, ...]:
         """The classes; none where the family has none."""
         return () if self.layout is None else self.layout.classes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of results: float32 when all inputs are, else float64."""
+        return common_dtype([table.values for table in self.tables.values()])
+
+    @property
+    def columns(self) -> tuple[Label, ...]:
+        """Names of what a result has per row."""
+        return self.classes or self.reading.family.columns
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the models."""
+        return tuple(self.tables)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the models have between them."""
+        return self.alignment.n_rows
+
+    @property
+    def ids(self) -> NDArray[Any] | None:
+        """(N,) of the rows; None where they are known by their places."""
+        return self.alignment.ids
+
+    def values(self) -> Iterator[tuple[str, NDArray[Any] | LazyValues]]:
+        """Yield every model's name and cells."""
+        for name, table in self.tables.items():
+            yield name, table.values
 
 
 def opened(
@@ -154,13 +187,12 @@ def opened(
     layout = None if reading.family.columns else _layout(tables, reading, raw)
     if raw is not None and layout is not None:
         raw = raw.lighter(alignment.ids)
-    return Opened(tables, alignment, layout, scores, raw, give_back, one_row)
+    return Opened(reading, tables, alignment, layout, scores, raw, give_back, one_row)
 
 
 def predictions_of(
     given: Opened,
-    reading: Reading,
-    found: Targets | None,
+    found: Targets | None = None,
     *,
     lazily: bool,
     large: int | None = None,
@@ -169,6 +201,7 @@ def predictions_of(
 ) -> tuple[Predictions, NDArray[np.float64] | None]:
     """Read and check the cells of tables; return the models' mean losses too where known."""
     tables, alignment, layout = given.tables, given.alignment, given.layout
+    reading = given.reading
     m, n, size = len(tables), alignment.n_rows, len(given.classes) or 2
     in_place = lazily and stays_in_place(tables, reading, m * n * size, large)
     if in_place and layout is not None:
@@ -196,7 +229,6 @@ def predictions_of(
             [given.scores[name][slice(None) if p is None else p] for name, p in positions]
         )
         confidence[~present] = np.nan
-    narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
         tuple(tables),
         given.classes,
@@ -204,7 +236,7 @@ def predictions_of(
         None if present.all() else present,
         tuple(used),
         alignment.ids,
-        np.dtype(np.float32 if narrow else np.float64),
+        given.dtype,
         reading.family,
         confidence,
     )

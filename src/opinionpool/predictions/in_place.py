@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ..families import CATEGORICAL
 from ..families.lazy import as_array
 from ..families.outcomes import Outcomes
 from ..kernels import fused
+from ..kernels.arrays import common_dtype
 from ..kernels.threads import BLOCK_BYTES
 from ..rules.fused import WORTHWHILE
 from .cells import Cells, Source
@@ -107,7 +109,6 @@ def left_in_place(
         np.array([fact.spread for fact in facts]),
         [1],
     )
-    narrow = all(table.values.dtype == np.float32 for table in tables.values())
     predictions = Predictions(
         names,
         layout.classes,
@@ -115,9 +116,26 @@ def left_in_place(
         _presence(absences, len(tables), n),
         tuple(source.kind for source in sources),
         alignment.ids,
-        np.dtype(np.float32 if narrow else np.float64),
+        common_dtype([table.values for table in tables.values()]),
     )
     return predictions, None if found is None else np.array([fact.loss for fact in facts])
+
+
+def as_they_are(
+    tables: Mapping[str, Table], alignment: Alignment, layout: Layout | None
+) -> list[NDArray[Any]] | None:
+    """Return every model's logits if they are in memory, rows and classes in their places."""
+    if layout is None or any(place is not None for place in alignment.positions):
+        return None
+    found = []
+    for name, table in tables.items():
+        values, order = table.values, layout.columns[name]
+        if isinstance(values, LazyValues) or layout.kinds[name] != "logits":
+            return None
+        if values.shape[1] != len(layout.classes) or not _in_order(order, values.shape[1]):
+            return None
+        found.append(values)
+    return found
 
 
 def _workers(tables: Mapping[str, Table], threads: int) -> int:
@@ -147,9 +165,14 @@ def _source(
         room = _BUFFERS if budget is None else min(_BUFFERS, max(1 << 20, budget // 4))
         ordered = spooled(table.values, positions, room)
         table, positions = Table(ordered, table.where, table.columns, alignment.ids), None
-    as_they_are = order is None or order == list(range(table.values.shape[1]))
-    columns = None if as_they_are or order is None else tuple(order)
+    in_order = _in_order(order, table.values.shape[1])
+    columns = None if in_order or order is None else tuple(order)
     return Source(table, None, columns, positions, reading.renormalise)
+
+
+def _in_order(order: list[int] | None, k: int) -> bool:
+    """Whether k columns are in the order of the classes."""
+    return order is None or order == list(range(k))
 
 
 def _presence(

@@ -56,7 +56,7 @@ class Piecewise:
     ) -> None:
         self._loaded = loading(stays_in_files(inputs, memory))
         self._given = opened(inputs, reading, row=row, memory=memory)
-        self._reading, self._threads, self._memory = reading, threads, memory
+        self._threads, self._memory = threads, memory
         alignment = self._given.alignment
         self.n_rows, self.ids = alignment.n_rows, alignment.ids
         self._tables = {
@@ -81,13 +81,12 @@ class Piecewise:
     @property
     def columns(self) -> tuple[Label, ...]:
         """Names of what a result has per row."""
-        return self._given.classes or self._reading.family.columns
+        return self._given.columns
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of results: float32 when all inputs are, else float64."""
-        narrow = all(table.values.dtype == np.float32 for table in self._tables.values())
-        return np.dtype(np.float32 if narrow else np.float64)
+        return self._given.dtype
 
     @property
     def give_back(self) -> GiveBack:
@@ -157,9 +156,7 @@ class Piecewise:
             alignment=Alignment(n, ids, [None] * len(tables)),
             scores=scores,
         )
-        found, _ = predictions_of(
-            given, self._reading, None, lazily=True, large=_WORTHWHILE, threads=self._threads
-        )
+        found, _ = predictions_of(given, lazily=True, large=_WORTHWHILE, threads=self._threads)
         return found
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..families import CATEGORICAL, Family
-from ..families.floors import floored
+from ..families.floors import floored, floored_logits
 from ..families.lazy import Lazy, as_array
+from ..families.logits import Logits
+from ..kernels import fused
 from .cells import Cells
 from .classes import Label
 
@@ -107,10 +109,22 @@ class Predictions:
             parameters[:, rows] = floored(parameters[:, rows], epsilon)
             return parameters
 
+        def raised_logits(arrays: Logits, _: Any, into: Logits | None) -> Logits:
+            rows = np.zeros(len(arrays[0]), dtype=bool)
+            for x in arrays:
+                if fused.survey(x, rows=False, normalisers=False, checksum=False).zeros:
+                    rows |= np.isneginf(x).any(axis=1)
+            if not rows.any():
+                return arrays
+            room = [np.empty_like(x) for x in arrays] if into is None else into
+            for x, out in zip(arrays, room, strict=True):
+                out[:] = x
+                out[rows] = floored_logits(x[rows], epsilon)
+            return room
+
         if isinstance(self.parameters, Lazy):
-            return replace(
-                self, parameters=as_array(self.parameters.map(lambda block, _: raised(block)))
-            )
+            own = self.parameters.map(lambda block, _: raised(block), quick=raised_logits)
+            return replace(self, parameters=as_array(own))
         return replace(self, parameters=raised(self.parameters))
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:

@@ -84,6 +84,21 @@ class Rule(ABC, Generic[BlockT]):
         out[:] = pooled if log else np.exp(pooled)
         return np.where(possible, 0, IMPOSSIBLE).astype(np.uint8)
 
+    def pool_finite(
+        self,
+        w: Array,
+        s: float,
+        logits: Sequence[NDArray[Any]],
+        *,
+        out: NDArray[Any],
+        threads: int = 1,
+    ) -> bool:
+        """Pool as :meth:`pool_logits` does into probabilities; return whether every cell is finite.
+
+        Else nothing in ``out`` counts. A rule that cannot tell while it pools says no at once.
+        """
+        return False
+
     @abstractmethod
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's loss in each row, (n,), for s = 1/T.

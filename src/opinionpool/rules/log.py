@@ -91,6 +91,18 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
             logits, s * w, out=out, log=log, present=present, closure=closure, threads=threads
         )[1]
 
+    def pool_finite(
+        self,
+        w: Array,
+        s: float,
+        logits: Sequence[NDArray[Any]],
+        *,
+        out: NDArray[Any],
+        threads: int = 1,
+    ) -> bool:
+        """Pool finite logits of classes; see :meth:`Rule.pool_finite`."""
+        return fused.apply_finite(logits, s * w, out=out, threads=threads)
+
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family

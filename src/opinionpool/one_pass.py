@@ -1,0 +1,66 @@
+"""Pooling that checks as it goes: predictions that need no second look are read once.
+
+Pools know what their inputs are. Where these are logits that are used as they are, each row in its
+place, nothing can be wrong but that a cell is not finite, and the kernels see that while they
+pool. So they are pooled at once, which is all there is to do nearly always; where a cell is not
+finite, nothing of it counts, and they go the way of all others: surveyed first, then pooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .families import CATEGORICAL
+from .policies import Policy
+from .pooling import Pooled
+from .predictions.gather import Opened
+from .predictions.in_place import as_they_are
+from .rules.base import AnyRule
+from .rules.fused import worthwhile
+
+
+def pooled_at_once(
+    given: Opened,
+    rule: AnyRule,
+    weights: Mapping[str, float],
+    inverse_temperature: float,
+    policy: Policy,
+    *,
+    out: NDArray[Any] | None = None,
+    threads: int = 1,
+) -> Pooled | None:
+    """Pool predictions that were opened, into ``out`` if that is given; None where they must wait.
+
+    For somebody to look at them first. What is in ``out`` then means nothing.
+    """
+    n, k = given.n_rows, len(given.classes)
+    if (
+        not worthwhile(len(given.tables) * n * k)
+        or inverse_temperature <= 0
+        or _treated(policy)
+        or given.tables.keys() != weights.keys()
+    ):
+        return None
+    logits = as_they_are(given.tables, given.alignment, given.layout)
+    if logits is None:
+        return None
+    w = np.array([weights[name] for name in given.tables])
+    p = np.empty((n, k), given.dtype) if out is None else out
+    if not rule.pool_finite(w, inverse_temperature, logits, out=p, threads=threads):
+        return None
+    touched = {"rows": n, "rows_with_missing": 0, "rows_fallback": 0}
+    return Pooled(p, touched, CATEGORICAL, ready=True)
+
+
+def _treated(policy: Policy) -> bool:
+    """Whether anything but the weights changes what finite logits are pooled into."""
+    return bool(
+        policy.floors.any()
+        or policy.betas is not None
+        or policy.vector is not None
+        or policy.gamma is not None
+    )
