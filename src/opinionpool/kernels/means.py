@@ -15,14 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .jit import inlined
-from .lanes import LANES, load, rounded, size_of, spread, start_of, store, wide
+from .lanes import LANES, load, rounded, spread, start_of, store, wide
 from .powers import brief
 from .reductions import keep_first, total_of
-from .sweeps import cells, fetch, four_of, plus, put_four, three_of
-from .vector import prefetch
+from .sweeps import cells, fetch, four_of, plus, put, three_of
 
 
 @inlined
@@ -75,10 +72,13 @@ def exponentials_and_sums(
     like: Any,
 ) -> tuple[float, float]:
     """Do as :func:`brief_exponentials`, and add ``Σ_k e_k (x_αk − h_α)`` to ``sums``."""
+    done = 4 if groups[0] else 3
     if groups[0]:
-        found, done = with_four(sums, e, z, top, at, to, h, n, like), 4
+        lines = to[2], to[3]
+        found = first_sums(sums, e, z, top, four_of(at, 0), four_of(h, 0), lines, n, like)
     else:
-        found, done = with_three(sums, e, z, top, at, to, h, n, like), 3
+        lines = to[1], to[2]
+        found = first_sums(sums, e, z, top, three_of(at, 0), three_of(h, 0), lines, n, like)
     weighted_sums(sums, e, at, to, h, groups, done, n, like)
     return found
 
@@ -101,127 +101,66 @@ def weighted_sums(
     """
     fours, threes = groups
     for a in range(done, 4 * fours, 4):
-        add_four_sums(sums, e, at, to, h, a, n, like)
+        lines = to[a + 2], to[a + 3]
+        add_sums(sums, a, e, four_of(at, a), four_of(h, a), lines, n, like)
     for a in range(max(done, 4 * fours), 4 * fours + 3 * threes, 3):
-        add_three_sums(sums, e, at, to, h, a, n, like)
+        lines = to[a + 1], to[a + 2]
+        add_sums(sums, a, e, three_of(at, a), three_of(h, a), lines, n, like)
 
 
 @inlined
-def with_four(
-    sums: Any, e: Any, z: Any, top: float, at: Any, to: Any, h: Any, n: int, like: Any
+def first_sums(
+    sums: Any, e: Any, z: Any, top: float, x: Any, h: Any, lines: Any, n: int, like: Any
 ) -> tuple[float, float]:
-    """Do as :func:`exponentials_and_sums`, of the first four models."""
-    x, of_x, whole, zero = four_of(at, 0), four_of(h, 0), n - n % LANES, spread(e, e.dtype.type(0))
+    """Do as :func:`exponentials_and_sums`, of the first three or four models."""
+    whole, zero = n - n % LANES, spread(e, e.dtype.type(0))
     mass = check = zero
-    s = (zero, zero, zero, zero)
+    s = as_many(x, zero)
     for k in range(0, whole, LANES):
         own, finite = exponentials_at(e, z, top, k, LANES)
         mass, check = mass + own, check + finite
-        s = plus(s, own, four_less(e, like, x, of_x, k, LANES))
-        fetch_two(to[2], to[3], k, like)
+        s = plus(s, own, less(e, like, x, h, k, LANES))
+        fetch(lines, k, like)
     if whole < n:
         own, finite = exponentials_at(e, z, top, whole, n - whole)
         mass, check = mass + own, check + finite
-        s = plus(s, own, four_less(e, like, x, of_x, whole, n - whole))
-        fetch_two(to[2], to[3], whole, like)
-    put_four(sums, 0, s)
+        s = plus(s, own, less(e, like, x, h, whole, n - whole))
+        fetch(lines, whole, like)
+    put(sums, 0, s)
     return total_of(wide(mass)), total_of(wide(check))
 
 
 @inlined
-def with_three(
-    sums: Any, e: Any, z: Any, top: float, at: Any, to: Any, h: Any, n: int, like: Any
-) -> tuple[float, float]:
-    """Do as :func:`exponentials_and_sums`, of the first three models."""
-    x, of_x, whole = three_of(at, 0), three_of(h, 0), n - n % LANES
-    zero = spread(e, e.dtype.type(0))
-    mass = check = zero
-    s = (zero, zero, zero)
+def add_sums(sums: Any, a: int, e: Any, x: Any, h: Any, lines: Any, n: int, like: Any) -> None:
+    """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums`` for three or four models, from the a-th on."""
+    start, whole = start_of(e), n - n % LANES
+    s = as_many(x, spread(e, e.dtype.type(0)))
     for k in range(0, whole, LANES):
-        own, finite = exponentials_at(e, z, top, k, LANES)
-        mass, check = mass + own, check + finite
-        s = plus_three(s, own, three_less(e, like, x, of_x, k, LANES))
-        fetch_two(to[1], to[2], k, like)
+        s = plus(s, load(e, start, k), less(e, like, x, h, k, LANES))
+        fetch(lines, k, like)
     if whole < n:
-        own, finite = exponentials_at(e, z, top, whole, n - whole)
-        mass, check = mass + own, check + finite
-        s = plus_three(s, own, three_less(e, like, x, of_x, whole, n - whole))
-        fetch_two(to[1], to[2], whole, like)
-    put_three(sums, 0, s)
-    return total_of(wide(mass)), total_of(wide(check))
+        s = plus(s, load(e, start, whole), less(e, like, x, h, whole, n - whole))
+        fetch(lines, whole, like)
+    put(sums, a, s)
 
 
 @inlined
-def add_four_sums(sums: Any, e: Any, at: Any, to: Any, h: Any, a: int, n: int, like: Any) -> None:
-    """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums`` for four models."""
-    start, whole, x, own = start_of(e), n - n % LANES, four_of(at, a), four_of(h, a)
-    zero = spread(e, e.dtype.type(0))
-    s = (zero, zero, zero, zero)
-    for k in range(0, whole, LANES):
-        s = plus(s, load(e, start, k), four_less(e, like, x, own, k, LANES))
-        fetch_two(to[a + 2], to[a + 3], k, like)
-    if whole < n:
-        s = plus(s, load(e, start, whole), four_less(e, like, x, own, whole, n - whole))
-        fetch_two(to[a + 2], to[a + 3], whole, like)
-    put_four(sums, a, s)
+def as_many(x: Any, own: Any) -> Any:
+    """Return a tuple of three or four of the same."""
+    if len(x) == 3:
+        return own, own, own
+    return own, own, own, own
 
 
 @inlined
-def add_three_sums(sums: Any, e: Any, at: Any, to: Any, h: Any, a: int, n: int, like: Any) -> None:
-    """Add ``Σ_k e_k (x_αk − h_α)`` to ``sums`` for three models."""
-    start, whole, x, own = start_of(e), n - n % LANES, three_of(at, a), three_of(h, a)
-    zero = spread(e, e.dtype.type(0))
-    s = (zero, zero, zero)
-    for k in range(0, whole, LANES):
-        s = plus_three(s, load(e, start, k), three_less(e, like, x, own, k, LANES))
-        fetch_two(to[a + 1], to[a + 2], k, like)
-    if whole < n:
-        s = plus_three(s, load(e, start, whole), three_less(e, like, x, own, whole, n - whole))
-        fetch_two(to[a + 1], to[a + 2], whole, like)
-    put_three(sums, a, s)
-
-
-@inlined
-def four_less(e: Any, like: Any, x: Any, h: Any, k: int, many: int) -> Any:
-    """Return four models' cells less a number each, in the dtype of ``e``."""
-    return (
-        rounded(e, cells(like, x[0], k, many) - h[0]),
-        rounded(e, cells(like, x[1], k, many) - h[1]),
-        rounded(e, cells(like, x[2], k, many) - h[2]),
-        rounded(e, cells(like, x[3], k, many) - h[3]),
-    )
-
-
-@inlined
-def three_less(e: Any, like: Any, x: Any, h: Any, k: int, many: int) -> Any:
-    """Return three models' cells less a number each, in the dtype of ``e``."""
-    return (
-        rounded(e, cells(like, x[0], k, many) - h[0]),
-        rounded(e, cells(like, x[1], k, many) - h[1]),
-        rounded(e, cells(like, x[2], k, many) - h[2]),
-    )
-
-
-@inlined
-def plus_three(s: Any, w: Any, x: Any) -> Any:
-    """Return three sums with ``w x`` added."""
-    return s[0] + w * x[0], s[1] + w * x[1], s[2] + w * x[2]
-
-
-@inlined
-def put_three(sums: Any, a: int, s: Any) -> None:
-    """Add three sums over lanes to three of the sums."""
-    sums[a] += total_of(wide(s[0]))
-    sums[a + 1] += total_of(wide(s[1]))
-    sums[a + 2] += total_of(wide(s[2]))
-
-
-@inlined
-def fetch_two(first: Any, second: Any, k: int, like: Any) -> None:
-    """Ask for what is beside column k of two tiles."""
-    offset = np.uint64(k * size_of(like))
-    prefetch(first + offset)
-    prefetch(second + offset)
+def less(e: Any, like: Any, x: Any, h: Any, k: int, many: int) -> Any:
+    """Return three or four models' cells less a number each, in the dtype of ``e``."""
+    first = rounded(e, cells(like, x[0], k, many) - h[0])
+    second = rounded(e, cells(like, x[1], k, many) - h[1])
+    third = rounded(e, cells(like, x[2], k, many) - h[2])
+    if len(x) == 3:
+        return first, second, third
+    return first, second, third, rounded(e, cells(like, x[3], k, many) - h[3])
 
 
 @inlined

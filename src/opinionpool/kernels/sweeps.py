@@ -47,27 +47,35 @@ def three_of(x: Any, a: int) -> Any:
 
 
 @inlined
+def eight_of(x: Any, a: int) -> Any:
+    """Return eight consecutive items."""
+    return x[a], x[a + 1], x[a + 2], x[a + 3], x[a + 4], x[a + 5], x[a + 6], x[a + 7]
+
+
+@inlined
 def fetch(lines: Any, k: int, like: Any) -> None:
-    """Ask for what is beside column k of four tiles."""
+    """Ask for what is beside column k of one, two or four tiles."""
     offset = np.uint64(k * size_of(like))
     prefetch(lines[0] + offset)
-    prefetch(lines[1] + offset)
-    prefetch(lines[2] + offset)
-    prefetch(lines[3] + offset)
+    if len(lines) > 1:
+        prefetch(lines[1] + offset)
+    if len(lines) > 2:
+        prefetch(lines[2] + offset)
+        prefetch(lines[3] + offset)
 
 
 @inlined
 def weighted(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
-    """Return four models' part of 16 pooled logits."""
+    """Return some models' part of 16 pooled logits."""
     s = v[0] * wide(cells(like, x[0], k, many)) + v[1] * wide(cells(like, x[1], k, many))
-    return s + (v[2] * wide(cells(like, x[2], k, many)) + v[3] * wide(cells(like, x[3], k, many)))
-
-
-@inlined
-def weighted_three(like: Any, x: Any, v: Any, k: int, many: int) -> Any:
-    """Return three models' part of 16 pooled logits."""
-    s = v[0] * wide(cells(like, x[0], k, many)) + v[1] * wide(cells(like, x[1], k, many))
-    return s + v[2] * wide(cells(like, x[2], k, many))
+    if len(x) == 3:
+        return s + v[2] * wide(cells(like, x[2], k, many))
+    s = s + (v[2] * wide(cells(like, x[2], k, many)) + v[3] * wide(cells(like, x[3], k, many)))
+    if len(x) == 4:
+        return s
+    t = v[4] * wide(cells(like, x[4], k, many)) + v[5] * wide(cells(like, x[5], k, many))
+    t = t + (v[6] * wide(cells(like, x[6], k, many)) + v[7] * wide(cells(like, x[7], k, many)))
+    return s + t
 
 
 @inlined
@@ -79,84 +87,35 @@ def pooled(z: Any, at: Any, to: Any, v: Any, groups: tuple[int, int], n: int, li
     fours, threes = groups
     a, top = 0, -np.inf
     while a + 8 <= 4 * fours:
-        top = add_eight(z, at, to, v, a, n, like)
+        lines = to[a], to[a + 1], to[a + 4], to[a + 5]
+        top = added(z, a == 0, eight_of(at, a), eight_of(v, a), lines, n, like)
         a += 8
     if a < 4 * fours:
-        top = add_four(z, at, to, v, a, n, like)
+        top = added(z, a == 0, four_of(at, a), four_of(v, a), (to[a], to[a + 1]), n, like)
         a += 4
     for _ in range(threes):
-        top = add_three(z, at, to, v, a, n, like)
+        top = added(z, a == 0, three_of(at, a), three_of(v, a), (to[a],), n, like)
         a += 3
     return top
 
 
 @inlined
-def add_eight(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
-    """Add eight models' cells to ``z``, set it to them if they come first; return its largest."""
-    x, y, of_x, of_y = four_of(at, a), four_of(at, a + 4), four_of(v, a), four_of(v, a + 4)
-    lines, start, whole = (to[a], to[a + 1], to[a + 4], to[a + 5]), start_of(z), n - n % LANES
-    top = spread(v, -np.inf)
+def added(z: Any, anew: bool, x: Any, v: Any, lines: Any, n: int, like: Any) -> float:
+    """Add some models' cells to ``z``, or begin it ``anew`` with them; return its largest."""
+    start, whole, top = start_of(z), n - n % LANES, spread(z, -np.inf)
     for k in range(0, whole, LANES):
-        s = weighted(like, x, of_x, k, LANES) + weighted(like, y, of_y, k, LANES)
-        s = s if a == 0 else s + load(v, start, k)
+        s = weighted(like, x, v, k, LANES)
+        s = s if anew else s + load(z, start, k)
         store(z, k, s)
         top = larger_of(top, s)
         fetch(lines, k, like)
     if whole < n:
         many = n - whole
-        s = weighted(like, x, of_x, whole, many) + weighted(like, y, of_y, whole, many)
-        s = s if a == 0 else s + load(v, start, whole)
-        s = keep_first(s, many, -np.inf)
+        s = weighted(like, x, v, whole, many)
+        s = keep_first(s if anew else s + load(z, start, whole), many, -np.inf)
         store(z, whole, s)
         top = larger_of(top, s)
         fetch(lines, whole, like)
-    highest: float = highest_of(top)
-    return highest
-
-
-@inlined
-def add_four(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
-    """Add four models' cells to ``z``; see :func:`add_eight`."""
-    x, of_x = four_of(at, a), four_of(v, a)
-    lines, start, whole = (to[a], to[a + 1], to[a], to[a + 1]), start_of(z), n - n % LANES
-    top = spread(v, -np.inf)
-    for k in range(0, whole, LANES):
-        s = weighted(like, x, of_x, k, LANES)
-        s = s if a == 0 else s + load(v, start, k)
-        store(z, k, s)
-        top = larger_of(top, s)
-        fetch(lines, k, like)
-    if whole < n:
-        many = n - whole
-        s = weighted(like, x, of_x, whole, many)
-        s = s if a == 0 else s + load(v, start, whole)
-        s = keep_first(s, many, -np.inf)
-        store(z, whole, s)
-        top = larger_of(top, s)
-        fetch(lines, whole, like)
-    highest: float = highest_of(top)
-    return highest
-
-
-@inlined
-def add_three(z: Any, at: Any, to: Any, v: Any, a: int, n: int, like: Any) -> float:
-    """Add three models' cells to ``z``; see :func:`add_eight`."""
-    x, of_x, line, start, whole = three_of(at, a), three_of(v, a), to[a], start_of(z), n - n % LANES
-    top = spread(v, -np.inf)
-    for k in range(0, whole, LANES):
-        s = weighted_three(like, x, of_x, k, LANES)
-        s = s if a == 0 else s + load(v, start, k)
-        store(z, k, s)
-        top = larger_of(top, s)
-        prefetch(line + np.uint64(k * size_of(like)))
-    if whole < n:
-        many = n - whole
-        s = weighted_three(like, x, of_x, whole, many)
-        s = s if a == 0 else s + load(v, start, whole)
-        s = keep_first(s, many, -np.inf)
-        store(z, whole, s)
-        top = larger_of(top, s)
-        prefetch(line + np.uint64(whole * size_of(like)))
     highest: float = highest_of(top)
     return highest
 
@@ -199,17 +158,20 @@ def four_cells(like: Any, x: Any, k: int, many: int) -> Any:
 
 @inlined
 def plus(s: Any, w: Any, x: Any) -> Any:
-    """Return four sums with ``w x`` added."""
+    """Return the sums of three or four models with ``w x`` added."""
+    if len(s) == 3:
+        return s[0] + w * x[0], s[1] + w * x[1], s[2] + w * x[2]
     return s[0] + w * x[0], s[1] + w * x[1], s[2] + w * x[2], s[3] + w * x[3]
 
 
 @inlined
-def put_four(total: Any, a: int, s: Any) -> None:
-    """Add four sums over lanes to four totals."""
+def put(total: Any, a: int, s: Any) -> None:
+    """Add the sums of three or four models, over their lanes, to totals."""
     total[a] += total_of(wide(s[0]))
     total[a + 1] += total_of(wide(s[1]))
     total[a + 2] += total_of(wide(s[2]))
-    total[a + 3] += total_of(wide(s[3]))
+    if len(s) == 4:
+        total[a + 3] += total_of(wide(s[3]))
 
 
 @part
@@ -229,8 +191,8 @@ def add_two_means(
             c = four_cells(like, x, whole, n - whole)
             s, t = plus(s, load(e, of_e, whole), c), plus(t, load(d, of_d, whole), c)
             prefetch(line + np.uint64(whole * size_of(like)))
-        put_four(total, a, s)
-        put_four(other, a, t)
+        put(total, a, s)
+        put(other, a, t)
 
 
 @inlined
