@@ -190,10 +190,11 @@ def test_results_are_written_where_they_belong(n, dtype, past_caches, start):
     assert (memory[start + n :] == 7).all()
 
 
-def products(tile, p, h, m, n):
-    """The sums of :mod:`moments`, gathered."""
+def products(tile, p, h, m, n, real=None):
+    """The sums of :mod:`moments`, gathered; the models behind the ``real`` ones are zeros."""
+    real = m if real is None else real
     sums, total = scratch(moments.sums_of(m) * LANES, tile.like), np.zeros((m, m))
-    add_products(sums, p, tile.at, tile.at, h, n, tile.like)
+    add_products(sums, p, tile.at, tile.at, h, real, n, tile.like)
     collect(total, sums, tile.like)
     assert_array_equal(sums, 0)
     return total
@@ -218,6 +219,22 @@ def test_products_of_deviations(m, n, dtype):
     assert_array_equal(np.triu(found, 1), 0)
     allowed = ulps(dtype, 4 + n / LANES) * np.abs(expected).max()
     assert_allclose(found, np.tril(expected), rtol=0, atol=allowed)
+
+
+@every_dtype
+@every_size
+@pytest.mark.parametrize("real", [1, 2, 3, 5, 6, 7, 11])
+def test_products_of_models_that_zeros_fill_up(real, n, dtype):
+    """Whose products with others are zero; of the last three with one another, six are enough."""
+    m = -(-real // 4) * 4
+    tile, p, h = Tile(m, n, dtype), weights(n, dtype), np.zeros(m, dtype)
+    zeros = np.zeros(n + LANES, dtype)
+    tile.at[real:] = zeros.ctypes.data
+    tile.wide[real:] = 0
+    found = products(tile, p, h, m, n, real)
+    expected = np.tril((p[:n] * tile.wide) @ tile.wide.T)
+    allowed = ulps(dtype, 4 + n / LANES) * np.abs(expected).max()
+    assert_allclose(found, expected, rtol=0, atol=allowed)
 
 
 @every_dtype

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from .jit import inlined, part
-from .lanes import LANES, load, start_of, store
-from .moments import eight_at, plus_corner, plus_pair, put_eight
+from .lanes import LANES, load, start_of
+from .moments import corner_at, eight_at, plus_corner, plus_pair, put_corner, put_eight
 from .sweeps import four_of
 
 
@@ -23,15 +23,11 @@ def cells_of(like: Any, x: Any, k: int) -> Any:
 @part
 def within_four(sums: Any, j: int, x: Any, n: int, like: Any) -> None:
     """Add the products of four models with one another to ten sums."""
-    start = start_of(sums)
-    s = eight_at(like, start, j)
-    s8, s9 = load(like, start, j + 8 * LANES), load(like, start, j + 9 * LANES)
+    s = corner_at(like, start_of(sums), j, x)
     for k in range(0, n, LANES):
         d = cells_of(like, x, k)
-        s, s8, s9 = plus_corner(s, d, d), s8 + d[3] * d[2], s9 + d[3] * d[3]
-    put_eight(sums, j, s)
-    store(sums, j + 8 * LANES, s8)
-    store(sums, j + 9 * LANES, s9)
+        s = plus_corner(s, d, d)
+    put_corner(sums, j, s)
 
 
 @part

@@ -180,15 +180,16 @@ def add_tile_products(
     piece: Any,
     none: Any,
     partial: bool,
+    m: int,
     size: int,
     like: Any,
 ) -> None:
     """Add the weighted products of cells less their centres; see :func:`~.tiles.shared`."""
     if not partial:
-        add_products(products, e, at, to, centre, size, like)
+        add_products(products, e, at, to, centre, m, size, like)
         return
     for a in range(len(at)):
         own_share, own_rest = share[a], rest[a]
         shared(clean[a], at[a], centre[a], z, z_mean, own_share, own_rest, size, like)
         piece[a] = start_of(clean[a])
-    add_products(products, e, piece, to, none, size, like)
+    add_products(products, e, piece, to, none, m, size, like)

@@ -173,7 +173,7 @@ def sum_rows(
                     added += (size + LANES - 1) // LANES
                 add_tile_products(
                     *(products, e, at, to, centre, share, rest, z),
-                    *(origin + z_own / here, clean, piece, none, partial, size, like),
+                    *(origin + z_own / here, clean, piece, none, partial, m, size, like),
                 )
                 if not single:
                     merge(of_row, old, of_tile, 1.0, like)
