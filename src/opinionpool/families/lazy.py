@@ -108,6 +108,10 @@ class Lazy(ABC):
         """Do as :meth:`logits_of`, but return probabilities as they are."""
         return self.logits_of(rows, into)
 
+    def as_given(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
+        """Do as :meth:`logits`, but yield probabilities as they are."""
+        yield from self.logits(threads)
+
     def affords(self, row_bytes: int) -> bool:
         """Whether so many bytes per row may be kept in memory besides."""
         return True
@@ -355,3 +359,14 @@ def logits_in(parameters: Array, threads: int = 1) -> Iterator[tuple[slice, Logi
         yield slice(0, parameters.shape[1]), parameters.in_place
     else:
         yield from parameters.logits(threads)
+
+
+def cells_in(parameters: Array, threads: int = 1) -> Iterator[tuple[slice, Logits, Sequence[bool]]]:
+    """Do as :func:`logits_in`, but yield probabilities as they are, and which arrays are such."""
+    shares = parameters.shares if isinstance(parameters, Lazy) else None
+    if shares is None:
+        nothing = [False] * len(parameters)
+        yield from ((rows, arrays, nothing) for rows, arrays in logits_in(parameters, threads))
+        return
+    assert isinstance(parameters, Lazy)
+    yield from ((rows, arrays, shares) for rows, arrays in parameters.as_given(threads))
