@@ -268,8 +268,9 @@ class Taken(Lazy):
 class Mapped(Lazy):
     """What a function makes of every block, and another one of every block of logits."""
 
-    def __init__(self, base: Lazy, f: Map, n_models: int, quick: LogitsMap | None = None) -> None:
-        self.base, self.f, self.quick = base, f, quick
+    def __init__(self, base: Lazy, f: Map, n_models: int, quick: Any = None) -> None:
+        self.base, self.f = base, f
+        self.quick: Callable[..., Logits] | None = quick
         self.shape = (n_models, *base.shape[1:])
 
     @property
@@ -289,11 +290,11 @@ class Mapped(Lazy):
         """Return what the function makes of some rows: of no others is anything made."""
         every = np.arange(self.shape[1])[rows]
         f, quick = self.f, self.quick
-        taken = Mapped(
+        taken = type(self)(
             self.base.take(rows),
             lambda block, own: f(block, every[own]),
             self.shape[0],
-            None if quick is None else lambda block, own, into: quick(block, every[own], into),
+            None if quick is None else lambda block, own, *rest: quick(block, every[own], *rest),
         )
         taken.zeros, taken.spread = 0 if self.zeros == 0 else None, self.spread
         taken.ready = self.ready and [x[rows] for x in self.ready]
