@@ -77,6 +77,25 @@ def test_in_place_and_into_rows_of_another_array(kernels, dtype, k):
 
 
 @every_kernel
+@every_dtype
+@pytest.mark.parametrize("k", [2, 7, 16, 131, 5000])
+@pytest.mark.parametrize("floor", [1e-6, 1e-3])
+def test_floors_are_a_share_of_each_row(kernels, dtype, k, floor):
+    rng = np.random.default_rng(k)
+    p = rng.dirichlet(np.full(k, 0.2), 40).astype(dtype) * rng.uniform(0.1, 9, (40, 1)).astype(
+        dtype
+    )
+    p[rng.random(p.shape) < 0.3] = 0
+    p[:, 0], p[3, 1], p[5] = 0.5, -1e-9, np.nan
+    mass = np.maximum(p.astype(np.float64), 0).sum(axis=1, keepdims=True)
+    expected = np.log(np.maximum(p, floor * mass))
+    given = p.copy()
+    for x, out in ((p, None), (p, np.full((40, k + 3), 7, dtype)[:, :k]), (given, given)):
+        found = fused.logarithms(x, out, floor=floor, kernels=kernels)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=8 * np.finfo(dtype).eps * 10)
+
+
+@every_kernel
 def test_of_no_numbers_and_of_other_numbers(kernels):
     assert fused.logarithms(np.zeros((0, 3)), kernels=kernels).shape == (0, 3)
     for dtype in ("f2", ">f4", "i4"):

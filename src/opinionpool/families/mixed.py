@@ -1,4 +1,4 @@
-"""What is made of cells as they are: mixtures of probabilities, which need not be logits first."""
+"""What is made of cells as they are: probabilities that are mixed, or raised, before logarithms."""
 
 from __future__ import annotations
 
@@ -37,4 +37,6 @@ class Mixed(Mapped):
         """Return what cells become, of consecutive rows."""
         if self.ready is not None:
             return super().logits_of(rows)
-        return self.quick(self.base.cells_of(rows), rows, into, self.base.shares)
+        # Of as many models: what the base writes is written over. (A pool of one is no such thing.)
+        room = into if self.base.shape[0] == self.shape[0] > 1 else None
+        return self.quick(self.base.cells_of(rows, room), rows, into, self.base.shares)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import inlined, jit, part
+from .jit import jit, part
 from .lanes import (
     LANES,
     borrowed,
@@ -26,7 +26,7 @@ from .lanes import (
     wide,
 )
 from .log_cells import FAINT
-from .near_sums import fetch_four
+from .masses import added, mass_of
 from .reductions import lowest_of, total_of
 from .scratch import scratch
 from .status import IMPOSSIBLE, INVALID, LEFT
@@ -35,31 +35,6 @@ from .survey_rows import fetch, reach_of, special
 from .sweeps import emitted
 from .turned import filled_up, positive_or, turn, turn_back
 from .vector import view
-
-
-@inlined
-def added(x: Any, so_far: Any, like: Any) -> Any:
-    """Return the sum of what is above 0 with 16 cells more, and one that is 0 if all are finite."""
-    dtype = like.dtype.type
-    return so_far[0] + wide(positive_or(x, dtype(0))), so_far[1] + x * dtype(0)
-
-
-@part
-def mass_of(address: Any, n: int, ahead: int, like: Any) -> tuple[float, bool]:
-    """Return the sum of the cells above 0, and whether all are finite; fetch what is ``ahead``."""
-    nought, later = spread(like, like.dtype.type(0)), address + np.uint64(ahead)
-    even = odd = (wide(nought), nought)
-    for k in range(0, n - 4 * LANES + 1, 4 * LANES):
-        even = added(load(like, address, k), even, like)
-        odd = added(load(like, address, k + LANES), odd, like)
-        even = added(load(like, address, k + 2 * LANES), even, like)
-        odd = added(load(like, address, k + 3 * LANES), odd, like)
-        fetch_four(later + np.uint64(k * size_of(like)))
-        if size_of(like) == 8:
-            fetch_four(later + np.uint64(k * size_of(like) + 256))
-    for k in range(n - n % (4 * LANES), n, LANES):
-        even = added(load_first(like, address, k, min(LANES, n - k)), even, like)
-    return total_of(even[0] + odd[0]), total_of(even[1] + odd[1]) == 0
 
 
 @part

@@ -20,8 +20,10 @@ from .lanes import (
     spread_over,
     store,
 )
+from .masses import mass_of
 from .near_sums import LN2
 from .powers import logarithm
+from .reductions import larger_of
 from .scratch import scratch
 from .turned import where_above
 from .vector import view
@@ -29,6 +31,8 @@ from .vector import view
 #: Float64 numbers below the first are multiplied by a power of two before their logarithms are
 #: taken, which subnormal ones need.
 FAINT, LIFT = 1e-290, 64
+#: Bytes of output that are worked on at a time.
+_TILE = 1 << 14
 #: Bits of √½ as a float32, and its smallest normal number.
 _ROOT_HALF32, _NORMAL32 = 0x3F3504F3, 2.0**-126
 #: Powers of two by which subnormal numbers are made normal.
@@ -144,16 +148,45 @@ def _log_row(to: Any, x: Any, n: int) -> None:
         to[k] = log_share(np.float64(x[k])) + x[k] * 0.0
 
 
+@part
+def _raise_row(to: Any, address: Any, n: int, least: float, like: Any) -> None:
+    """Set n cells to those at an address, but ``least`` where they are less."""
+    start, bound = address, spread(like, like.dtype.type(least))
+    for k in range(0, n - LANES + 1, LANES):
+        store(to, k, larger_of(load(like, start, k), bound))
+    cells = view(address, like, n)
+    for k in range(n - n % LANES, n):
+        to[k] = max(cells[k], like.dtype.type(least))
+
+
 @jit
-def log_cells(n: int, K: int, base: int, step: int, out: int, out_step: int, like: Any) -> None:
-    """Write the logarithms of n rows of K cells; addresses may be the same."""
+def log_cells(
+    n: int, K: int, base: int, step: int, out: int, out_step: int, floor: float, like: Any
+) -> None:
+    """Write the logarithms of n rows of K cells; addresses may be the same.
+
+    Of cells raised to ``floor`` times the sum of their row, unless that is 0.
+    """
     owner = scratch(LANES, like)
-    last = borrowed(owner)
-    for r in range(n):
-        at, to = base + np.uint64(r * step), out + np.uint64(r * out_step)
-        cells, logs = view(at, like, K), view(to, like, K)
-        if size_of(like) == 8:
-            _log_row(logs, cells, K)
+    last, size = borrowed(owner), size_of(like)
+    adjacent = out_step == K * size and (floor > 0 or step == out_step)
+    # As many rows as stay in the first-level cache, as one: mostly there are many short ones.
+    many = max(1, _TILE // (K * size)) if adjacent else 1
+    for first in range(0, n, many):
+        rows = min(many, n - first)
+        at, to = base + np.uint64(first * step), out + np.uint64(first * out_step)
+        if floor > 0:
+            for r in range(rows):
+                row = at + np.uint64(r * step)
+                mass, finite = mass_of(row, K, 0, like)
+                cells = view(to + np.uint64(r * out_step), like, K)
+                _raise_row(cells, row, K, floor * mass if finite else np.nan, like)
+                if not finite:
+                    cells[:] = np.nan
+            at = to
+        logs = view(to, like, rows * K)
+        if size == 8:
+            _log_row(logs, view(at, like, rows * K), rows * K)
         else:
-            _log_row32(logs, at, K, last, like)
+            _log_row32(logs, at, rows * K, last, like)
     keep(owner)

@@ -12,7 +12,11 @@ from .choice import Kernels, compiled
 
 
 def logarithms(
-    p: NDArray[Any], out: NDArray[Any] | None = None, *, kernels: Kernels | None = None
+    p: NDArray[Any],
+    out: NDArray[Any] | None = None,
+    *,
+    floor: float = 0.0,
+    kernels: Kernels | None = None,
 ) -> NDArray[Any]:
     """Return ``ln p``, −inf where p is not above 0, NaN where it is NaN.
 
@@ -22,6 +26,9 @@ def logarithms(
         (n, K) finite numbers, or NaN.
     out
         What to write into, of the dtype that NumPy's logarithm has; ``p`` itself will do.
+    floor
+        Cells are raised to so much of the sum of their row, of cells above 0, which must not be 0;
+        0 for none. A row that has NaN is NaN then.
     kernels
         See :func:`~opinionpool.kernels.applying.apply`.
 
@@ -37,15 +44,11 @@ def logarithms(
     if out is None and p.dtype in (np.float32, np.float64):
         out = np.empty(p.shape, p.dtype.newbyteorder("="))
     if out is None or not (compiled(kernels) and _fits(p, out)):
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(np.maximum(p, 0, out=out), out=out))
+        return _plain(p, out, floor)
     from .log_cells import log_cells
 
-    n, k = p.shape
-    steps, row = (p.strides[0], out.strides[0]), k * p.itemsize
-    if steps == (row, row):  # one long row
-        n, k = min(n, 1), n * k
-    log_cells(n, k, address(p), steps[0], address(out), steps[1], np.empty(0, p.dtype))
+    (n, k), like = p.shape, np.empty(0, p.dtype)
+    log_cells(n, k, address(p), p.strides[0], address(out), out.strides[0], floor, like)
     return out
 
 
@@ -54,3 +57,12 @@ def _fits(p: NDArray[Any], out: NDArray[Any]) -> bool:
     known = p.dtype in (np.float32, np.float64) and p.size > 0
     arrays = (p, out)
     return known and all(is_ready(x, p.dtype, adjacent_rows=False) for x in arrays)
+
+
+def _plain(p: NDArray[Any], out: NDArray[Any] | None, floor: float) -> NDArray[Any]:
+    least: Any = 0
+    if floor > 0:
+        total = np.maximum(p, 0).sum(axis=1, keepdims=True, dtype=np.float64)
+        least = (floor * total).astype(p.dtype if p.dtype.kind == "f" else np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.maximum(p, least, out=out), out=out))
