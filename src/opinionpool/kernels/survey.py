@@ -270,6 +270,7 @@ def _logits_kernels() -> tuple[Kernel, Kernel]:
 
 def _shares_kernels() -> tuple[Kernel, Kernel]:
     """Load what surveys probabilities."""
-    from .survey_shares import survey_narrow_shares, survey_shares
+    from .survey_narrow_shares import survey_narrow_shares
+    from .survey_shares import survey_shares
 
     return survey_narrow_shares, survey_shares

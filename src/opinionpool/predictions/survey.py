@@ -204,7 +204,9 @@ class _Numbers:
         some = cells[:: max(1, n // _SAMPLE), :: max(1, k // _SAMPLE)]
         some = some[~np.isnan(some)]
         low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
-        return bool(-CELL_SLACK <= low <= high and (high <= 1 or self.source.renormalise))
+        return bool(
+            -CELL_SLACK <= low <= high and (high <= 1 + CELL_SLACK or self.source.renormalise)
+        )
 
     def again(self, *, shares: bool) -> _Numbers:
         """Return the survey of the same cells, taken for what they are."""
