@@ -6,6 +6,7 @@ Of log-probabilities in plain NumPy, and of logits in few operations per cell: a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from .families import Family
 from .families.floors import floored_logits, raise_floors
 from .families.lazy import Lazy, Mapped
 from .families.logits import Logits
+from .families.mixed import Mixed
+from .kernels import fused
 from .policies import Policy
 
 Array = NDArray[np.float64]
@@ -56,18 +59,32 @@ class Treatment:
             return block
         return np.where(self.present[:, rows, None], block, self.prior)
 
-    def logits(self, arrays: Logits, rows: Any, into: Logits | None = None) -> Logits:
-        """Return what becomes of M arrays (n, K) of logits, NaN where absent."""
+    def logits(
+        self,
+        arrays: Logits,
+        rows: Any,
+        into: Logits | None = None,
+        shares: Sequence[bool] | None = None,
+    ) -> Logits:
+        """Return the logits that M arrays (n, K) become, NaN where absent.
+
+        They are logits, or probabilities where ``shares`` says so.
+        """
         room = [np.empty_like(x) for x in arrays] if into is None else into
         for a, (x, out) in enumerate(zip(arrays, room, strict=True)):
-            self._write(out, a, x, rows)
+            self._write(out, a, x, rows, share=shares is not None and shares[a])
         return room
 
     def lazily(self, lazy: Lazy) -> Mapped:
         """Return what becomes of parameters that are read block by block."""
         floors, betas = self.policy.floors, self.policy.betas
         # ln((1 − ε)p + ε/K) would take a logarithm per cell, and is fitted in memory.
-        own = lazy.map(self.parameters, quick=None if self.policy.mixed else self.logits)
+        m = lazy.shape[0]
+        own = (
+            Mapped(lazy, self.parameters, m)
+            if self.policy.mixed
+            else Mixed(lazy, self.parameters, m, self.logits)
+        )
         factors = np.ones(len(floors)) if betas is None else betas
         if self.present is None:  # else the prior's zeros and its spread count too
             floored = bool((floors > 0).all())
@@ -88,10 +105,12 @@ class Treatment:
         assert self.policy.prior is not None
         return self.family.from_shown(self.policy.prior)
 
-    def _write(self, out: NDArray[Any], a: int, x: NDArray[Any], rows: Any) -> None:
-        """Write what becomes of a model's logits, which may be there already."""
+    def _write(self, out: NDArray[Any], a: int, x: NDArray[Any], rows: Any, *, share: bool) -> None:
+        """Write what becomes of a model's logits, or probabilities, which may be there already."""
         epsilon, betas = self.policy.floors[a], self.policy.betas
-        if epsilon > 0:
+        if share:
+            x = fused.logarithms(x, out, floor=epsilon)
+        elif epsilon > 0:
             x = floored_logits(x, epsilon, out)
         if betas is not None:
             x = np.multiply(x, x.dtype.type(betas[a]), out=out)

@@ -161,6 +161,43 @@ def test_probabilities_that_are_none_are_noted(kernels):
     assert_array_equal(status, [0, IMPOSSIBLE, INVALID])
 
 
+@needs_numba
+@every_dtype
+@pytest.mark.parametrize("s", [1.0, 0.5])
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("absent", [False, True])
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [(1, 37, 2), (3, 101, 7), (4, 16, 10), (2, 64, 131), (3, 40, 128), (2, 5, 5000)],
+)
+def test_mixtures_of_probabilities_are_the_plain_ones(dtype, s, log, absent, m, n, k):
+    """Rows of any sum; without any probability, with NaN and with −inf; and absent ones."""
+    rng = np.random.default_rng(k)
+    p = [rng.dirichlet(np.full(k, 0.4), n).astype(dtype) for _ in range(m)]
+    p[0][0, 0], p[-1][n // 2], p[0][n // 3, k - 1] = -1e-9, 0, np.nan
+    p[0][3] *= 3
+    p[0][2, 1] = -np.inf
+    w, present = weights(m), rng.random((m, n)) < 0.8 if absent else None
+    given = {"log": log, "present": present, "shares": [True] * m}
+    found, status = fused.mix(p, w, s, **given, kernels="auto")
+    expected, plain = fused.mix(p, w, s, **given, kernels="reference")
+    assert_array_equal(status, plain)
+    assert_array_equal(np.isnan(found), np.isnan(expected))
+    near = {"rtol": ulps(dtype, 16), "atol": ulps(dtype, 16) if log else 0}
+    assert_allclose(found, expected, **near)
+
+
+@every_kernel
+@pytest.mark.parametrize("k", [10, 300])
+def test_what_is_mixed_into_is_written_wherever_it_is(kernels, k):
+    p = [np.random.default_rng(a).dirichlet(np.ones(k), 40).astype(np.float32) for a in range(2)]
+    expected, _ = fused.mix(p, weights(2), shares=[True, True], kernels=kernels)
+    wide = np.full((40, k + 3), 7.0)
+    fused.mix(p, weights(2), shares=[True, True], out=wide[:, :k], kernels=kernels)
+    assert_allclose(wide[:, :k], expected, rtol=ulps(np.float32, 2))
+    assert_array_equal(wide[:, k:], 7)
+
+
 @every_kernel
 def test_threads_and_blocks_change_nothing(kernels, monkeypatch):
     job = make_job("plain", np.float32, 3, 4000, 60)

@@ -1,4 +1,6 @@
-"""The survey of probabilities by their logits finds what that of their log-probabilities finds."""
+"""The survey of probabilities as they are finds what that of their log-probabilities finds."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from opinionpool.families.outcomes import Outcomes
 from opinionpool.predictions.cells import Source
 from opinionpool.predictions.side_by_side import Beside
 from opinionpool.predictions.survey import survey
-from opinionpool.predictions.survey_converted import survey_log_probabilities, survey_logits
+from opinionpool.predictions.survey_converted import survey_log_probabilities
 from opinionpool.predictions.table import Table
 
 N, K = 300, 6
@@ -42,22 +44,20 @@ def weight():
 
 
 def both(values, kind, happened, *, renormalise=False):
+    """What the survey notes, and what that of log-probabilities says it should."""
     source = Source(Table(values, "m"), kind, renormalise=renormalise)
-    given = (source, happened, None if happened is None else weight(), 2, Beside())
-    return survey_logits(*given), survey_log_probabilities(*given)
+    u = None if happened is None else weight()
+    found = survey(replace(source, kind=None), kind, happened, u, 2)
+    return found, survey_log_probabilities(source, happened, u, 2, Beside())
 
 
 def assert_same(found, expected, dtype):
     assert found.present.tolist() == expected.present.tolist()
     assert found.zeros == expected.zeros
     near = 1e-12 if dtype == np.float64 else 1e-6
-    # Who has no labels does not fit, and need not know how far logits are apart.
-    assert found.spread == np.inf or found.spread == pytest.approx(expected.spread, rel=near)
-    assert found.counted == pytest.approx(expected.counted, rel=1e-14)
-    if np.isfinite(expected.lost):
-        assert found.lost == pytest.approx(expected.lost, rel=near)
-    else:
-        assert found.lost == expected.lost
+    assert found.spread == pytest.approx(expected.spread, rel=near)
+    lost = expected.lost / expected.counted if expected.counted else np.nan
+    assert found.loss == pytest.approx(lost, rel=near, nan_ok=True)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -89,23 +89,47 @@ def test_of_one_column(dtype, kind, labels):
     assert_same(*both(cells, kind, happened), dtype)
 
 
-def test_rows_that_do_not_sum_to_one_are_in_doubt():
+@pytest.mark.parametrize("kind", ["probabilities", "auto"])
+@pytest.mark.parametrize("happened", [None, outcomes("hard"), outcomes("soft")])
+def test_rows_that_do_not_sum_to_one_are_an_error_unless_that_is_asked_for(kind, happened):
     p = probabilities()
     p[17] *= 1.002
-    source = Source(Table(p, "m"), "probabilities")
-    assert survey_logits(source, None, None, 1, Beside()) is None
-    renormalised = Source(Table(p, "m"), "probabilities", renormalise=True)
-    assert survey_logits(renormalised, None, None, 1, Beside()) is not None
-    happened = outcomes("hard")
-    assert survey_logits(source, happened, weight(), 1, Beside()) is None
-    assert survey_logits(renormalised, happened, weight(), 1, Beside()).spread < np.inf
+    given = (kind, happened, None if happened is None else weight())
+    with pytest.raises(ValueError, match=r"1 row\(s\) do not sum to one: .* row 17 sum to 1\.002;"):
+        survey(Source(Table(p, "m"), None), *given)
+    assert survey(Source(Table(p, "m"), None, renormalise=True), *given).kind == "probabilities"
 
 
-def test_a_row_of_zeros_is_in_doubt_even_if_rows_are_renormalised():
+def test_a_row_of_zeros_is_an_error_even_if_rows_are_renormalised():
     p = probabilities()
     p[17] = 0
-    source = Source(Table(p, "m"), "probabilities", renormalise=True)
-    assert survey_logits(source, None, None, 1, Beside()) is None
+    with pytest.raises(ValueError, match="a row without any probability cannot be renormalised"):
+        survey(Source(Table(p, "m"), None, renormalise=True), "auto", None)
+
+
+def test_logits_that_look_like_probabilities_at_first_are_logits():
+    """Only some cells are looked at before the survey."""
+    rng = np.random.default_rng(0)
+    z = rng.uniform(0, 1, (1000, 300)).astype(np.float32)
+    z[13, 7] = 2.5
+    found = survey(Source(Table(z, "m"), None), "auto", None)
+    assert (found.kind, found.zeros, found.spread) == ("logits", 0, 2.5 - z[13].min())
+
+
+def test_probabilities_that_are_absent_wherever_one_looks_first():
+    """Of a model that answered few rows."""
+    p = np.full((6400, 5), np.nan)
+    p[7] = 0.2
+    found = survey(Source(Table(p, "m"), None), "auto", None)
+    assert (found.kind, found.spread) == ("probabilities", 0)
+    assert np.flatnonzero(found.present).tolist() == [7]
+
+
+def test_vetoes_among_cells_that_are_probabilities_otherwise_are_vetoes():
+    z = np.full((10, 3), 0.5)
+    z[3, 1] = -np.inf
+    with pytest.raises(ValueError, match="probability"):
+        survey(Source(Table(z, "m"), None), "probabilities", None)
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,26 @@ def test_the_curvature_that_is_returned_is_the_whole_s():
     found = fitted(whole, sample_of(whole, 1500), FeasibleSet(3))
     exact = whole.evaluate(found.v).curvature
     np.testing.assert_allclose(found.evaluation.curvature, exact, rtol=0.02)
+
+
+class Rounded(PooledLoss):
+    """A problem whose values are higher whenever they are asked for, by less than their noise."""
+
+    asked = 0
+
+    def evaluate(self, v):
+        self.asked += 1
+        found = super().evaluate(v)
+        return replace(found, value=found.value + 1e-6 * self.asked, rounding=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_whose_values_are_rounded_up_has_its_steps_taken_all_the_same(seed):
+    """They were cut to nothing, and the whole was read seven times: slopes know better."""
+    evidence = make_evidence(seed, m=6, n=20_000, k=5, signal=0.8)
+    whole, feasible = Bounded(LOG, evidence, 1.0), FeasibleSet(6, SHARPEST, capped=True)
+    plain = sample_of(whole, 1000, seed)
+    sample = Rounded(plain.rule, plain.evidence, plain.penalty.scale, plain.penalty.sizes)
+    found = fitted(whole, sample, feasible)
+    assert found.status is Status.CONVERGED
+    assert found.n_evaluations <= 4

@@ -108,6 +108,10 @@ class Lazy(ABC):
         """Do as :meth:`logits_of`, but return probabilities as they are."""
         return self.logits_of(rows, into)
 
+    def as_given(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
+        """Do as :meth:`logits`, but yield probabilities as they are."""
+        yield from self.logits(threads)
+
     def affords(self, row_bytes: int) -> bool:
         """Whether so many bytes per row may be kept in memory besides."""
         return True
@@ -264,8 +268,9 @@ class Taken(Lazy):
 class Mapped(Lazy):
     """What a function makes of every block, and another one of every block of logits."""
 
-    def __init__(self, base: Lazy, f: Map, n_models: int, quick: LogitsMap | None = None) -> None:
-        self.base, self.f, self.quick = base, f, quick
+    def __init__(self, base: Lazy, f: Map, n_models: int, quick: Any = None) -> None:
+        self.base, self.f = base, f
+        self.quick: Callable[..., Logits] | None = quick
         self.shape = (n_models, *base.shape[1:])
 
     @property
@@ -285,11 +290,11 @@ class Mapped(Lazy):
         """Return what the function makes of some rows: of no others is anything made."""
         every = np.arange(self.shape[1])[rows]
         f, quick = self.f, self.quick
-        taken = Mapped(
+        taken = type(self)(
             self.base.take(rows),
             lambda block, own: f(block, every[own]),
             self.shape[0],
-            None if quick is None else lambda block, own, into: quick(block, every[own], into),
+            None if quick is None else lambda block, own, *rest: quick(block, every[own], *rest),
         )
         taken.zeros, taken.spread = 0 if self.zeros == 0 else None, self.spread
         taken.ready = self.ready and [x[rows] for x in self.ready]
@@ -355,3 +360,14 @@ def logits_in(parameters: Array, threads: int = 1) -> Iterator[tuple[slice, Logi
         yield slice(0, parameters.shape[1]), parameters.in_place
     else:
         yield from parameters.logits(threads)
+
+
+def cells_in(parameters: Array, threads: int = 1) -> Iterator[tuple[slice, Logits, Sequence[bool]]]:
+    """Do as :func:`logits_in`, but yield probabilities as they are, and which arrays are such."""
+    shares = parameters.shares if isinstance(parameters, Lazy) else None
+    if shares is None:
+        nothing = [False] * len(parameters)
+        yield from ((rows, arrays, nothing) for rows, arrays in logits_in(parameters, threads))
+        return
+    assert isinstance(parameters, Lazy)
+    yield from ((rows, arrays, shares) for rows, arrays in parameters.as_given(threads))

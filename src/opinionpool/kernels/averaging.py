@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from . import reference
 from .applying import Present, apply
-from .arrays import common_dtype
-from .choice import Kernels
-from .status import IMPOSSIBLE, INVALID, UNANSWERED
+from .arrays import Rows, common_dtype
+from .choice import NARROW_POOL, PAST_CACHES, Kernels, compiled
+from .status import IMPOSSIBLE, INVALID, LEFT, UNANSWERED
 from .survey import survey
 from .threads import blocks, in_threads
 
@@ -80,10 +80,18 @@ def mix(
     present = None if present is None else np.asarray(present[used], dtype=np.float64)
     plain = [False] * len(used) if shares is None else [bool(shares[int(a)]) for a in used]
 
+    quick = all(plain) and compiled(kernels)
+    plainly = out.dtype == dtype and out.flags.c_contiguous and out.flags.aligned
+    direct = quick and plainly and s == 1 and not log
+    past_caches = direct and out.nbytes > PAST_CACHES
+
     def work(first: int, last: int) -> None:
         here = slice(first, last)
         share = None if present is None else _shares(w, present[:, here], status[here])
         own, weights = [x[here] for x in arrays], w if share is None else share
+        if direct:
+            _average(pooled[here], own, weights, status[here], past_caches)
+            return
         total = _mixture(own, weights, plain, status[here], log or s != 1, kernels)
         if s == 1:
             pooled[here] = total
@@ -112,13 +120,19 @@ def _mixture(
     """Return some rows' mixture, or its logarithm; ``w`` is (M,), or (M, n)."""
     dtype = common_dtype(arrays)
     shape = arrays[0].shape
+    if all(plain) and compiled(kernels):
+        total = np.empty(shape)
+        _average(total, arrays, w, status, False)
+        return _logarithm(total, arrays, w, plain) if log else total
     total, term, own = np.zeros(shape), np.empty(shape), np.empty(shape, dtype)
     for x, share, as_it_is in zip(arrays, w, plain, strict=True):
         if as_it_is:
             np.maximum(x, 0, out=own)
+            if share.ndim:
+                own[share == 0] = 0.0
             mass = own.sum(axis=1, dtype=np.float64)
             found = np.where(mass > 0, 0, np.where(mass == 0, IMPOSSIBLE, INVALID)).astype(np.uint8)
-            share = share / np.where(mass > 0, mass, 1.0)
+            share = share / np.where(mass == 0, 1.0, mass)
         else:
             _, found = apply([x], _ALONE, out=own, kernels=kernels)
         if share.ndim:
@@ -127,11 +141,36 @@ def _mixture(
         np.maximum(status, found, out=status)
         np.multiply(own, share[:, None] if share.ndim else share, out=term)
         total += term
-    if not log:
-        return total
+    return _logarithm(total, arrays, w, plain) if log else total
+
+
+def _average(
+    out: NDArray[Any],
+    arrays: list[NDArray[Any]],
+    w: Array,
+    status: NDArray[np.uint8],
+    past_caches: bool,
+) -> None:
+    """Write some rows' mixture of probabilities, by the compiled kernels."""
+    from .average_shares import average_narrow, average_rows
+
+    (n, k), dtype = out.shape, common_dtype(arrays)
+    narrow = k <= NARROW_POOL
+    rows = Rows(arrays, dtype, adjacent_rows=narrow)
+    base, step, _alive = rows.block(0, n)
+    weights = np.ascontiguousarray(w[:, None] if w.ndim == 1 else w)
+    left = np.full(n, 0 if narrow else LEFT, np.uint8)
+    if narrow:
+        average_narrow(base, step, weights, left, out, past_caches, rows.like)
+    if left.any():
+        average_rows(base, step, weights, left, out, past_caches, status, rows.like)
+
+
+def _logarithm(total: Array, arrays: list[NDArray[Any]], w: Array, plain: list[bool]) -> Array:
+    """Return the logarithm of some rows' mixture, written over it."""
     with np.errstate(divide="ignore"):
         np.log(total, out=total)
-    faint = total < np.log(_FAINT[dtype.itemsize])
+    faint = total < np.log(_FAINT[common_dtype(arrays).itemsize])
     if faint.any():
         row, k = np.nonzero(faint)
         _mend(total, row, k, arrays, w, plain)

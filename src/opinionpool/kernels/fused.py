@@ -13,6 +13,7 @@ from __future__ import annotations
 from .applying import apply, apply_finite
 from .averaging import mix
 from .choice import Kernels, compiled
+from .logarithms import logarithms
 from .mixing import linear_sums, scaled_likelihoods
 from .summing import Sums, log_sums
 from .survey import Survey, survey
@@ -26,6 +27,7 @@ __all__ = [
     "compiled",
     "linear_sums",
     "log_sums",
+    "logarithms",
     "mix",
     "scaled_likelihoods",
     "survey",

@@ -15,6 +15,10 @@ from .survey_plain import Outline, Tally
 from .threads import blocks, in_threads
 
 Array = NDArray[np.float64]
+Kernel = Callable[..., None]
+
+#: Minus the logarithm of the least number above 0.
+_LEAST = 1074 * np.log(2)
 
 
 class Survey(NamedTuple):
@@ -71,6 +75,7 @@ def survey(
     rows: bool = True,
     normalisers: bool = True,
     exact: bool = False,
+    shares: bool = False,
     first_row: int = 0,
     checksum: bool = True,
     threads: int = 1,
@@ -100,6 +105,10 @@ def survey(
     exact
         Whether float32 cells are to be read as float64, so that ``log_z`` and ``at_outcome`` are
         good to 1e-12, in twice the time. Only without a checksum.
+    shares
+        Whether cells are no logits but probabilities, rows of any sum, and cells not above 0 count
+        as 0: what is found is that of their logarithms, good to 1e-12, but for the checksum and for
+        ``low`` and ``high`` (which −inf may be). Nothing is exponentiated.
     first_row
         The number that the first row has in the whole array, if ``x`` is a block of it.
     checksum
@@ -123,11 +132,12 @@ def survey(
     happened = classes is not None or soft is not None
     assert normalisers or not (rows or happened)
     assert not (exact and checksum)  # of other bits than the cells'
+    assert normalisers or not shares
     kept = (np.empty(n), np.empty(n) if happened else None) if rows else None
     kind = _Compiled if compiled(kernels) else _Plain
     work: Callable[[int, int], tuple[Outline, Tally]] = kind(
         *(x, classes, soft, weight, kept, status, first_row, checksum),
-        *(near if normalisers else None, exact),
+        *(near if normalisers else None, exact, shares),
     )
     # Parts of the usual blocks, enough of them for threads to end together. Of wide rows a half:
     # calling takes 10 µs, a tenth of the time of an eighth of rows of 128,000 classes.
@@ -170,11 +180,13 @@ class _Plain:
         checksum: bool,
         near: tuple[float, float] | None,
         exact: bool = False,
+        shares: bool = False,
     ) -> None:
         self.x, self.classes, self.soft, self.weight = x, classes, soft, weight
         self.kept, self.status, self.near = kept, status, near
         self.happened = classes is not None or soft is not None
         self.first_row, self.checksum, self.exact = first_row, checksum, exact
+        self.shares = shares
 
     def __call__(self, first: int, last: int) -> tuple[Outline, Tally]:
         here = slice(first, last)
@@ -187,6 +199,7 @@ class _Plain:
             at_outcome,
             self.status[here],
             self.first_row + first if self.checksum else None,
+            self.shares,
         )
         u = None if self.weight is None else self.weight[here]
         if self.near is None:
@@ -206,7 +219,8 @@ class _Compiled(_Plain):
 
     def __init__(self, x: NDArray[Any], *rest: Any) -> None:
         super().__init__(x, *rest)
-        dtype = np.dtype(np.float64) if self.exact else common_dtype([x])
+        wide = self.exact and not self.shares  # whose sums are exact in any case
+        dtype = np.dtype(np.float64) if wide else common_dtype([x])
         self.narrow = x.shape[1] * dtype.itemsize <= NARROW_SURVEY
         self.rows = Rows([x], dtype, adjacent_rows=self.narrow)
         nothing = np.zeros(0)
@@ -216,9 +230,7 @@ class _Compiled(_Plain):
         self.weight = plain_layout(nothing if counts is None else counts, np.float64)
 
     def __call__(self, first: int, last: int) -> tuple[Outline, Tally]:
-        from .survey_narrow import survey_narrow
-        from .survey_rows import survey_rows
-
+        by_tiles, by_rows = _shares_kernels() if self.shares else _logits_kernels()
         base, step, _alive = self.rows.block(first, last)
         here, k = slice(first, last), self.x.shape[1]
         assert self.classes is not None
@@ -236,10 +248,29 @@ class _Compiled(_Plain):
         )
         spans = [(0, last - first)]
         if self.narrow:
-            survey_narrow(*spans[0], self.checksum, *data)
+            by_tiles(*spans[0], self.checksum, *data)
             spans = left_over(status)
         for span in spans:
-            survey_rows(*span, self.checksum and not self.narrow, *data)
+            by_rows(*span, self.checksum and not self.narrow, *data)
         low, high, spread, near, lost, counted = (float(own) for own in found)
+        if self.shares and spread > 0:
+            # Of quotients; of subnormal numbers they may overflow.
+            spread = min(np.log(spread), np.log(high) + _LEAST)
         outline = Outline(low, high, int(sums[1]), spread, int(sums[0]))
         return outline, Tally(int(near), lost, counted)
+
+
+def _logits_kernels() -> tuple[Kernel, Kernel]:
+    """Load what surveys logits, tile by tile and row by row."""
+    from .survey_narrow import survey_narrow
+    from .survey_rows import survey_rows
+
+    return survey_narrow, survey_rows
+
+
+def _shares_kernels() -> tuple[Kernel, Kernel]:
+    """Load what surveys probabilities."""
+    from .survey_narrow_shares import survey_narrow_shares
+    from .survey_shares import survey_shares
+
+    return survey_narrow_shares, survey_shares

@@ -42,8 +42,12 @@ def survey(
     at_outcome: Array | None,
     status: NDArray[np.uint8],
     first_row: int | None,
+    shares: bool = False,
 ) -> Outline:
-    """Survey a block of rows, a cache's worth at a time; no checksum without a first row."""
+    """Survey a block of rows, a cache's worth at a time; no checksum without a first row.
+
+    Of probabilities (``shares``) their logarithms.
+    """
     n, k = x.shape
     low, high, zeros, spread, total = np.inf, -np.inf, 0, 0.0, 0
     rows = max(1, CELLS // max(1, k))
@@ -54,6 +58,9 @@ def survey(
             total += checksum(cells, first_row + first)
         with np.errstate(invalid="ignore"):  # float32 signalling NaNs
             cells = cells.astype(np.float64)
+        given = cells
+        if shares:
+            cells = _logarithms(cells)
         status[here] = _status(cells)
         good = status[here] == 0
         log_z[here] = np.nan
@@ -66,7 +73,8 @@ def survey(
                 None if soft is None else soft[here],
             )
         if good.any():
-            low, high = min(low, lows.min()), max(high, highs.max())
+            own = given[good] if shares else np.stack([lows, highs])
+            low, high = min(low, own.min()), max(high, own.max())
             zeros, spread = zeros + vetoes, max(spread, (highs - lows).max())
     return Outline(float(low), float(high), zeros, float(spread), total % 2**64)
 
@@ -86,6 +94,12 @@ def tally(
     counts = good & (weight > 0)
     u = weight[counts]
     return Tally(like, -float((u * at_outcome[counts]).sum()), float(u.sum()))
+
+
+def _logarithms(p: Array) -> Array:
+    """Return logarithms of what is above 0, −inf for what is not; NaN and inf as they are."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.maximum(p, 0.0))
 
 
 def _status(x: Array) -> NDArray[np.uint8]:

@@ -193,6 +193,19 @@ def where_above(typingctx: Any, x: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def positive_or(typingctx: Any, x: Any, other: Any) -> Any:
+    """Return x in lanes where it is above 0, else a scalar: of NaN too."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x = args[0]
+        nought = ir.Constant(x.type, [x.type.element(0.0)] * LANES)
+        positive = builder.fcmp_ordered(">", x, nought)
+        return builder.select(positive, x, spread_over(builder, args[1], x.type))
+
+    return x(x, x.dtype), codegen
+
+
+@intrinsic
 def root_of(typingctx: Any, x: Any) -> Any:
     """Return the square roots of lanes."""
 

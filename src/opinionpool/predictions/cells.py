@@ -221,21 +221,22 @@ class Cells(Lazy):
     def _made(self, rows: slice, into: Logits | None, shares: list[bool]) -> Logits:
         """Return what :meth:`logits_of` does, but probabilities as they are of some models."""
         room = [None] * len(self.sources) if into is None else into
-        found = []
-        for source, share, out in zip(self.sources, shares, room, strict=True):
-            cells = source.cells(rows, out)
-            if not share:
-                cells = source.logits(cells, rows.start, out)
-            elif source.order is not None:
-                cells = cells[:, list(source.order)]
-            found.append(cells)
-        return found
+        cells = [s.cells(rows, out) for s, out in zip(self.sources, room, strict=True)]
+        return self._as_meant(cells, rows.start, shares, into)
 
-    def _logits(self, cells: Logits, first: int, into: Logits | None) -> Logits:
+    def _as_meant(
+        self, cells: Logits, first: int, shares: Sequence[bool], into: Logits | None
+    ) -> Logits:
+        """Return the logits of rows that were read, but probabilities by class of some models."""
         room = [None] * len(cells) if into is None else into
-        return [
-            s.logits(x, first, out) for s, x, out in zip(self.sources, cells, room, strict=True)
-        ]
+        found = []
+        for source, x, share, out in zip(self.sources, cells, shares, room, strict=True):
+            if not share:
+                x = source.logits(x, first, out)
+            elif source.order is not None:
+                x = x[:, list(source.order)]
+            found.append(x)
+        return found
 
     def models(self, chosen: Sequence[int] | NDArray[np.int64]) -> Cells:
         """Return some models: the others are not read."""
@@ -304,9 +305,23 @@ class Cells(Lazy):
             def own(
                 some: slice, into: Logits | None, first: int = rows.start, cells: Logits = blocks
             ) -> Logits:
-                return self._logits([x[some] for x in cells], first + some.start, into)
+                block = [x[some] for x in cells]
+                return self._as_meant(block, first + some.start, [False] * len(block), into)
 
             yield rows, made(own, rows.stop - rows.start, threads)
+
+    def as_given(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
+        """Yield consecutive rows of probabilities as they are, and of logits."""
+        shares = self.shares
+        if shares is None:
+            yield from self.logits(threads)
+        elif all(s.in_memory and s.positions is None and s.order is None for s in self.sources):
+            self.used_in_place()
+            every = slice(0, self.shape[1])
+            yield every, self._made(every, None, shares)
+        else:
+            for rows, blocks in self.raw(_NORMALISED):
+                yield rows, self._as_meant(blocks, rows.start, shares, None)
 
     def raw(self, cell_bytes: int = _RAW) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Yield consecutive rows and every model's cells; files are read ahead."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, ProbabilityError
+from ..kernels.fused import logarithms
 from ..maths.plain_numpy import xp
 from ..maths.softmax import log_sigmoid, log_softmax
 from .table import Table
@@ -226,12 +227,11 @@ def as_logits(cells: NDArray[Any], kind: str, into: NDArray[Any] | None = None) 
     written ``into`` an array.
     """
     single = cells.shape[1] == 1
+    if kind == "probabilities" and not single:
+        return logarithms(cells, into)
     with np.errstate(divide="ignore"):
         if kind == "probabilities":
-            p = np.maximum(cells, 0, out=None if single else into)  # rounding's negative ones
-            if not single:
-                return np.asarray(np.log(p, out=p))
-            p = np.minimum(p, 1)
+            p = np.clip(cells, 0, 1)  # rounding's are beyond
             return np.concatenate([np.log1p(-p), np.log(p)], axis=1)
         if not single:
             return cells

@@ -27,6 +27,8 @@ from .table_blocks import blocks_of
 Array = NDArray[np.float64]
 
 ALONE = Beside()
+#: Rows, and columns, that are looked at before anything else: whether they may be probabilities.
+_SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,27 @@ def survey(
         For cells that cannot be, with the row that holds them.
     """
     found = _Numbers(source, asked, outcomes, weight, threads, budget, beside)
-    kind = found.kind()
+    if found.shares and not found.sound_as("probabilities"):  # by its looks alone
+        found = found.again(shares=False)
+    kind, single = found.kind(), source.table.values.shape[1] == 1
     if kind is None:
         return found.facts(None)
-    if kind == "probabilities" or source.table.values.shape[1] == 1:
-        plain = replace(source, kind=kind, table=found.table)
-        given = (plain, outcomes, weight, threads, beside)
-        own = survey_logits(*given) if found.sound_as(kind) else None
-        if own is None:
-            own = survey_log_probabilities(*given)
-        loss = _mean(own.lost, own.counted)
-        return Facts(
-            kind, own.present, own.zeros, loss, found.checksum, own.spread, copy=found.copy
-        )
-    found.check(kind)
-    return found.facts(kind)
+    if kind != "probabilities" and not single:
+        found.check(kind)
+        return found.facts(kind)
+    sound = found.sound_as(kind)
+    if sound and not (single or found.shares):
+        found = found.again(shares=True)
+        sound = found.sound_as(kind)
+    if sound and not single:
+        return found.facts(kind)
+    plain = replace(source, kind=kind, table=found.table)
+    given = (plain, outcomes, weight, threads, beside)
+    own = survey_logits(*given) if sound else None
+    if own is None:
+        own = survey_log_probabilities(*given)
+    loss = _mean(own.lost, own.counted)
+    return Facts(kind, own.present, own.zeros, loss, found.checksum, own.spread, copy=found.copy)
 
 
 class _Numbers:
@@ -124,8 +132,12 @@ class _Numbers:
         threads: int,
         budget: int | None,
         beside: Beside,
+        shares: bool | None = None,
     ) -> None:
+        self.given = (asked, outcomes, weight, threads, budget, beside)
         self.source, self.weight = source, weight
+        #: Whether cells are taken for probabilities: by their looks, unless that is said.
+        self.shares = shares
         #: Who pools with known weights asks neither for losses nor which models are the same.
         self.labelled, self.asked = outcomes is not None, asked
         n, k = source.table.values.shape
@@ -140,6 +152,8 @@ class _Numbers:
             # The only files that are being read may use the buffers of all.
             table = replace(table, values=values.within(budget // 2 // beside.workers))
         for first, cells in blocks_of(table, beside, budget, self.copy):
+            if self.shares is None:
+                self.shares = self._likely(cells)
             rows = slice(first, first + len(cells))
             # One column is two classes: its outcomes are looked up once it was converted.
             happened = None if outcomes is None or k == 1 else outcomes.take(rows)
@@ -157,7 +171,8 @@ class _Numbers:
             weight=None if self.weight is None else self.weight[rows],
             near=NEAR_ONE,
             rows=False,
-            normalisers=happened is not None or self.asked != "logits",
+            normalisers=happened is not None or self.asked != "logits" or bool(self.shares),
+            shares=bool(self.shares),
             checksum=self.labelled,
             threads=threads,
             first_row=rows.start,
@@ -174,11 +189,30 @@ class _Numbers:
         self.zeros += own.zeros
         self.spread = max(self.spread, own.spread)
         self.checksum = (self.checksum + own.checksum) % (1 << 64)
-        if not own.high > CELL_SLACK:  # as for log-probabilities; else nobody asks
+        # Of shares, and as for log-probabilities; else nobody asks.
+        if self.shares or not own.high > CELL_SLACK:
             self.unlike |= own.like < int(here.sum())
             self.n_like += own.like
         self.lost += own.lost
         self.counted += own.counted
+
+    def _likely(self, cells: NDArray[Any]) -> bool:
+        """Whether some of the cells look like probabilities: those of another kind rarely do."""
+        n, k = cells.shape
+        if k == 1 or self.asked not in ("auto", "probabilities"):
+            return False
+        some = cells[:: max(1, n // _SAMPLE), :: max(1, k // _SAMPLE)]
+        some = some[~np.isnan(some)]
+        low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
+        return bool(
+            -CELL_SLACK <= low <= high and (high <= 1 + CELL_SLACK or self.source.renormalise)
+        )
+
+    def again(self, *, shares: bool) -> _Numbers:
+        """Return the survey of the same cells, taken for what they are."""
+        found = _Numbers(replace(self.source, table=self.table), *self.given, shares=shares)
+        found.copy = self.copy
+        return found
 
     @property
     def table(self) -> Table:
@@ -193,6 +227,8 @@ class _Numbers:
             return None
         if self.asked != "auto":
             return self.asked
+        if self.shares:
+            return "probabilities"
         low = -np.inf if self.low > self.high else self.low  # nothing but −inf
         extent = Extent(
             low,
@@ -205,11 +241,17 @@ class _Numbers:
         return kind_of(extent, table.where, renormalise=self.source.renormalise)
 
     def sound_as(self, kind: str) -> bool:
-        """Whether no cell is wrong for a kind whose logits are to be taken, but for rows' sums."""
+        """Whether no cell is wrong for a kind whose logits are to be taken.
+
+        Nor, of shares, any row's sum.
+        """
         single, renormalise = self.source.table.values.shape[1] == 1, self.source.renormalise
         if kind == "probabilities":
             highest = np.inf if renormalise and not single else 1 + CELL_SLACK
-            return not self.zeros and self.low >= -CELL_SLACK and self.high <= highest
+            possible = self.low >= -CELL_SLACK and self.high <= highest
+            if self.shares:
+                return possible and not self.impossible and (renormalise or not self.unlike)
+            return possible and not self.zeros
         return kind == "logits" or renormalise or self.high <= CELL_SLACK
 
     def check(self, kind: str) -> None:

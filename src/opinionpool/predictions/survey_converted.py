@@ -1,7 +1,7 @@
-"""The survey of cells of which the log-probabilities are to be taken first: probabilities, mostly.
+"""The survey of cells of which the log-probabilities are to be taken first.
 
-Of their logits where the compiled survey finds nothing wrong with them, else of log-probabilities
-in plain NumPy, which say what is wrong.
+Of one column's logits where the compiled survey finds nothing wrong with them; else, and of
+probabilities that cannot be, of log-probabilities in plain NumPy, which say what is wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..kernels import fused
 from ..kernels.status import MISSING
 from ..kernels.threads import blocks, in_threads
 from .cells import Source
-from .kinds import NEAR_ONE, SUM_SLACK, as_logits
+from .kinds import as_logits
 from .side_by_side import Beside
 from .table_blocks import blocks_of
 
@@ -51,42 +51,34 @@ def survey_logits(
     threads: int,
     beside: Beside,
 ) -> Converted | None:
-    """Survey the logits of cells each of which is good; None where a row may not be.
+    """Survey the logits of one column each cell of which is good; None where a row may not be.
 
     Arguments are those of :func:`~opinionpool.predictions.survey.survey`, the kind is known.
     """
     kind, (n, k) = source.kind, source.table.values.shape
     assert kind is not None
-    if outcomes is None and kind == "probabilities" and k > 1:
-        return _survey_sums(source, threads, beside)
-    summing = kind == "probabilities" and k > 1 and not source.renormalise
+    assert k == 1
     present, parts = np.zeros(n, dtype=bool), []
-    rooms: list[NDArray[Any]] = []  # one for each thread
 
     def work(first: int, cells: NDArray[Any], a: int, b: int) -> fused.Survey:
         rows = slice(first + a, first + b)
         happened = None if outcomes is None else outcomes.take(rows)
-        room = rooms.pop() if rooms else np.empty((spans[0][1], k), cells.dtype)
-        found = fused.survey(
-            as_logits(cells[a:b], kind, room[: b - a]),
+        return fused.survey(
+            as_logits(cells[a:b], kind),
             None if happened is None else happened.classes,
             soft=None if happened is None else happened.soft,
             weight=None if weight is None else weight[rows],
-            near=NEAR_ONE,
             rows=False,
-            normalisers=summing or happened is not None,
+            normalisers=happened is not None,
             checksum=False,
         )
-        rooms.append(room)
-        return found
 
     for first, cells in blocks_of(source.table, beside):
-        spans = blocks(len(cells), k * cells.itemsize, _PARTS)
+        spans = blocks(len(cells), cells.itemsize, _PARTS)
         found = in_threads(partial(work, first, cells), spans, threads)
         for (a, b), own in zip(spans, found, strict=True):
             here = own.status == 0
-            sound = (here | (own.status == MISSING)).all()
-            if not sound or (summing and own.like != here.sum()):
+            if not (here | (own.status == MISSING)).all():
                 return None
             present[first + a : first + b] = here
         parts += found
@@ -97,34 +89,6 @@ def survey_logits(
         sum(own.lost for own in parts),
         sum(own.counted for own in parts),
     )
-
-
-def _survey_sums(source: Source, threads: int, beside: Beside) -> Converted | None:
-    """Survey probabilities of which nobody wants a loss: their rows' sums say all there is to say.
-
-    How far logits are apart is for who fits: here it is anything.
-    """
-    n, k = source.table.values.shape
-    present, zeros = np.zeros(n, dtype=bool), 0
-
-    def work(cells: NDArray[Any], a: int, b: int) -> tuple[NDArray[np.bool_], bool, int]:
-        total = cells[a:b].sum(axis=1)
-        here = ~np.isnan(total)
-        near = np.abs(total - 1) <= SUM_SLACK if not source.renormalise else total > 0
-        # Rows that are all NaN have no zeros; others that hold a NaN were found before.
-        return here, bool((near | ~here).all()), int(np.count_nonzero(cells[a:b] <= 0))
-
-    for first, cells in blocks_of(source.table, beside):
-        spans = blocks(len(cells), k * cells.itemsize, _PARTS)
-        for (a, b), own in zip(
-            spans, in_threads(partial(work, cells), spans, threads), strict=True
-        ):
-            here, sound, none = own
-            if not sound:
-                return None
-            present[first + a : first + b] = here
-            zeros += none
-    return Converted(present, zeros, np.inf, 0.0, 0.0)
 
 
 def survey_log_probabilities(

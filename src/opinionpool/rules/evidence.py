@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family
-from ..families.lazy import Lazy, logits_in
+from ..families.lazy import Lazy, cells_in
 from ..families.outcomes import Outcomes
 from ..kernels.fused import survey
 
@@ -137,15 +137,20 @@ class Evidence:
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
 
     def _surveyed(self) -> Array:
-        """Return ``ℓ_α(y_n)`` of categorical distributions, in one reading of their logits."""
+        """Return ``ℓ_α(y_n)`` of categorical distributions, in one reading of their cells."""
         found = np.empty((self.n_models, self.n_rows))
-        for rows, arrays in logits_in(self.parameters, self.threads):
+        for rows, arrays, shares in cells_in(self.parameters, self.threads):
             q = self.outcomes.take(rows)
-            for own, x in zip(found, arrays, strict=True):
-                at_outcome = survey(
-                    x, q.classes, soft=q.soft, exact=True, checksum=False, threads=self.threads
+            for own, x, share in zip(found, arrays, shares, strict=True):
+                own[rows] = survey(
+                    x,
+                    q.classes,
+                    soft=q.soft,
+                    exact=True,
+                    shares=share,
+                    checksum=False,
+                    threads=self.threads,
                 ).at_outcome
-                own[rows] = at_outcome
         return found if self.present is None else np.where(self.present, found, 0.0)
 
     def fallback_loss(self) -> Array:

@@ -191,10 +191,10 @@ def _improved(
         while length > 1e-3:
             there = feasible.tidy(v + length * step)
             trial, tried = model.evaluate(there)
-            if trial.value < now.value:
+            if trial.value <= now.value + noise(now):  # slopes know better than values
                 break
             length /= 4
-        if not trial.value < now.value:
+        if not trial.value <= now.value + noise(now):
             break
         v, now, own = there, trial, tried
     return v, own, True

@@ -6,14 +6,16 @@ and the same solver serve; the inverse temperature is that model's only weight.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..families.lazy import Lazy, as_array
+from ..families.lazy import Lazy, Mapped, as_array
 from ..families.logits import Logits
+from ..families.mixed import Mixed
 from ..rules import LOG
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
@@ -86,15 +88,19 @@ def _fit_again_and_again(
         own = rule.pooled(weights, block, here, closure=closure, family=family)
         return own[None]
 
-    def quick(arrays: Logits, rows: slice, into: Logits | None) -> Logits:
+    def quick(
+        arrays: Logits, rows: slice, into: Logits | None, shares: Sequence[bool] | None = None
+    ) -> Logits:
         here = None if attendance is None else attendance[:, rows]
         out = np.empty_like(arrays[0]) if into is None else into[0]
-        rule.pool_logits(weights, 1.0, arrays, here, out=out, closure=closure)
+        rule.pool_logits(weights, 1.0, arrays, here, out=out, closure=closure, shares=shares)
         return [out]
+
+    itself_of = Mixed if rule.mixes else Mapped
 
     itself = replace(
         evidence,
-        parameters=as_array(lazy.map(pooled, 1, quick).kept(evidence.threads)),
+        parameters=as_array(itself_of(lazy, pooled, 1, quick).kept(evidence.threads)),
         present=None if answered is None or answered.all() else answered[None],
         confidence=None,
     )
