@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import Candidate, candidates
-from .crossval import Progress, Run, fold_evidence
+from .crossval import Progress, Run
 from .errors import InputError
+from .families.lazy import Lazy
 from .fit import fit_gathered, labelled
+from .fold_evidence import FoldEvidence
 from .folds import splits_of
 from .options import check_kinds, checked_seed, checked_word, is_word, named_family, penalty_scale
 from .policies import Floor, Policy, check_policies, resolve_floor
@@ -174,7 +176,7 @@ def compare(
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
-        lazily=memory is not None,
+        lazily=True,
         memory=budget,
         threads=cores,
     )
@@ -192,33 +194,17 @@ def compare(
     epsilon = resolve_floor(floor, LOG, known)
     labels = len(targets.rows)
     if budget is not None:
-        known, targets = _in_memory(known, targets, folds, budget, seed)
+        known, targets = _in_memory(known, targets, folds, budget, seed, cores)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
         prepared(known.take(targets.rows), Policy(np.zeros(known.n_models), missing))
     tried = candidates(the_family, thorough=thorough)
     confident = any(c.chooser.confident for c in tried)
-    parts = [
-        fold_evidence(
-            *(known, targets, settings, epsilon, split),
-            scale=scale,
-            confident=confident,
-            threads=cores,
-        )
-        for split in cut
-    ]
-    unfloored = None
-    if epsilon and any(c.learned for c in tried):
-        plainly = replace(settings, calibrate=None)  # floors that are learned see to the tails
-        unfloored = [
-            fold_evidence(known, targets, plainly, 0.0, split, threads=cores) for split in cut
-        ]
+    folded = FoldEvidence(known, targets, settings, epsilon, cut, scale, confident, cores)
     run = Run(
         tried,
-        parts,
-        unfloored,
-        [targets.rows[train] for train, _ in cut],
+        folded,
         known.names,
         scale,
         seed,
@@ -262,7 +248,7 @@ def compare(
 
 
 def _in_memory(
-    known: Predictions, targets: Targets, folds: int, budget: int, seed: int
+    known: Predictions, targets: Targets, folds: int, budget: int, seed: int, threads: int
 ) -> tuple[Predictions, Targets]:
     """Return as many labelled rows as fit into a budget, drawn at random, in memory."""
     m, _, k = known.parameters.shape
@@ -273,7 +259,9 @@ def _in_memory(
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(chosen, max(most, 2 * folds), replace=False))
     taken = targets.take(chosen)
-    some = known.take(taken.rows).whole()
+    some = known.take(taken.rows)
+    if isinstance(some.parameters, Lazy):
+        some = replace(some, parameters=some.parameters.held(threads))
     return some, replace(taken, rows=np.arange(len(chosen)))
 
 

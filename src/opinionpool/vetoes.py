@@ -36,6 +36,7 @@ def check_vetoes(
     if isinstance(evidence.parameters, Lazy) and evidence.parameters.zeros == 0:
         return
     zero = _zero_at_outcome(evidence)[counting]
+    zero &= evidence.weight > 0  # a row that does not count may hold anything
     if not zero.any():
         return
     if evidence.present is not None:

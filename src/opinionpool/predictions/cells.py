@@ -262,8 +262,10 @@ class Cells(Lazy):
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
         spread = self.spread  # at most that of all
+        # What is the same in all rows is in some. (Models that differ elsewhere only: who knows.)
         taken = Cells(
-            sources, (m, len(every[rows]), k), self.budget, none, spread=spread, reads=self._reads
+            *(sources, (m, len(every[rows]), k), self.budget, none, self.checksums, spread),
+            reads=self._reads,
         )
         # A choice of rows is a copy of them, a slice is none.
         taken.ready = self.ready and [x[rows] for x in self.ready]
