@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,8 +136,8 @@ def compare(
     progress
         Called with what is being done and the share already done.
     threads, memory
-        As for :func:`opinionpool.fit`. Where the rows do not fit into ``memory``, with a copy
-        for each fold, the comparison is on as many of them as do, drawn at random, which a note
+        As for :func:`opinionpool.fit`. Where the rows do not fit into ``memory``, with what is
+        made of them, the comparison is on as many of them as do, drawn at random, which a note
         says; the recommended pool is fitted on all rows.
 
     Returns
@@ -193,13 +193,15 @@ def compare(
     )
     epsilon = resolve_floor(floor, LOG, known)
     labels = len(targets.rows)
+    tried = candidates(the_family, thorough=thorough)
     if budget is not None:
-        known, targets = _in_memory(known, targets, folds, budget, seed, cores)
+        least = 2 * folds
+        row_bytes = FoldEvidence.row_bytes(known, targets, settings, tried, folds)
+        known, targets = _in_memory(known, targets, row_bytes, least, budget, seed)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
         prepared(known.take(targets.rows), Policy(np.zeros(known.n_models), missing))
-    tried = candidates(the_family, thorough=thorough)
     confident = any(c.chooser.confident for c in tried)
     folded = FoldEvidence(known, targets, settings, epsilon, cut, scale, confident, cores)
     run = Run(
@@ -248,20 +250,18 @@ def compare(
 
 
 def _in_memory(
-    known: Predictions, targets: Targets, folds: int, budget: int, seed: int, threads: int
+    known: Predictions, targets: Targets, row_bytes: int, least: int, budget: int, seed: int
 ) -> tuple[Predictions, Targets]:
     """Return as many labelled rows as fit into a budget, drawn at random, in memory."""
-    m, _, k = known.parameters.shape
-    # Normalised float64, once and in every fold, and half as much for what is computed of it.
-    most = int(budget // (8 * m * k * (1.5 + folds)))
+    most = budget // row_bytes
     chosen = np.arange(len(targets.rows))
     if most < len(chosen):
         rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(chosen, max(most, 2 * folds), replace=False))
+        chosen = np.sort(rng.choice(chosen, max(most, least), replace=False))
     taken = targets.take(chosen)
-    some = known.take(taken.rows)
-    if isinstance(some.parameters, Lazy):
-        some = replace(some, parameters=some.parameters.held(threads))
+    some, lazy = known.take(taken.rows), known.parameters
+    if isinstance(lazy, Lazy) and not lazy.at_hand:
+        some = replace(some, parameters=cast(Lazy, some.parameters).held())
     return some, replace(taken, rows=np.arange(len(chosen)))
 
 

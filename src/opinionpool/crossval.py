@@ -16,6 +16,7 @@ from .errors import LabelError, OpinionPoolError, Status
 from .fold_evidence import FoldEvidence
 from .losses import row_losses
 from .rules import RULES
+from .solvers.newton import TOLERANCE
 from .weightings.base import Choice, Task
 from .weightings.choose import complete
 from .weightings.learned_floors import floored_evidence, learn_floors
@@ -75,7 +76,7 @@ class Run:
                 share + number / len(folds) / len(self.candidates),
             )
             rule, train, test = RULES[candidate.rule], fold.train, fold.test
-            task = Task(rule, train, candidate.temperature, self.scale, self.seed)
+            task = Task(rule, train, candidate.temperature, self.scale, self.seed, TOLERANCE)
             try:
                 if candidate.learned:
                     floors, choice = learn_floors(task, candidate.chooser)

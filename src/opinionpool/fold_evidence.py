@@ -7,6 +7,7 @@ nothing: no fold has a copy of its own, and what happened is looked up once for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from .families.lazy import Lazy, as_array
 from .fit import needed_prior
 from .folds import Rows, Split
 from .policies import Policy
-from .pooling import evidence_of
+from .pooling import NOTHING_TO_FIT, evidence_of
 from .predictions import Predictions, Targets
 from .rules import RULES
 from .rules.evidence import Evidence
@@ -68,14 +69,33 @@ class FoldEvidence:
     confident: bool = False
     threads: int = 1
 
+    @staticmethod
+    def row_bytes(
+        predictions: Predictions,
+        targets: Targets,
+        settings: Settings,
+        tried: Sequence[Candidate],
+        folds: int,
+    ) -> int:
+        """Return about how many bytes a row takes, with all that is computed of it."""
+        m, k = predictions.n_models, predictions.n_parameters
+        # Normalised float64, once and in every fold, and half as much for what is computed of it.
+        copied, cell = 8 * (1.5 + folds), 0.0
+        if isinstance(predictions.parameters, Lazy):
+            # Read and put in order, treated for all folds or for each, and a pool.
+            apart = settings.calibrate or "prior" in (settings.missing, settings.fallback)
+            cell = int(predictions.dtype.itemsize) * (3.0 + (folds if apart else 1))
+            if all(_in_place(candidate, targets) for candidate in tried):
+                copied = 0.0
+        # Likelihoods, plain and scaled; places, what happened and what each candidate lost.
+        cells = int(m * k * (cell + copied))
+        return cells + 48 * m + 8 * (len(tried) + 8)
+
     def of(self, candidate: Candidate) -> list[Fold]:
         """Return the folds as a candidate wants them."""
         if candidate.learned:
             return self.unfloored
-        # A linear pool looks at all that may have happened, again and again.
-        everything = RULES[candidate.rule].mixes and self.targets.outcomes.soft is not None
-        by_blocks = candidate.chooser.by_blocks and not everything
-        return self.in_place if by_blocks else self.in_memory
+        return self.in_place if _in_place(candidate, self.targets) else self.in_memory
 
     @cached_property
     def in_place(self) -> list[Fold]:
@@ -95,6 +115,8 @@ class FoldEvidence:
         for (train, _), test in zip(self.cut, tests, strict=True):
             trains = np.zeros(len(order), dtype=bool)
             trains[place[train]] = True
+            if arranged.present is not None and not arranged.present[:, trains].any():
+                raise MissingOutputError(NOTHING_TO_FIT)
             whole, policy = shared or self._whole(arranged, numbered, trains)
             if not (shared or settings.calibrate or policy.prior is not None):
                 shared = whole, policy
@@ -132,8 +154,6 @@ class FoldEvidence:
         """Return all rows, treated as the training rows of a fold say."""
         threads, settings = self.threads, self.settings
         policy = self._policy(targets.take(trains), settings, self.epsilon, confident=False)
-        if arranged.present is not None and not arranged.present[:, trains].any():
-            raise MissingOutputError("no model has an output in any labelled row: nothing to fit")
         if settings.calibrate:
             whole = evidence_of(arranged, targets, policy, keep=True, threads=threads)
             betas = own_temperatures(_trained(whole, trains), self.scale)
@@ -165,6 +185,13 @@ class FoldEvidence:
             tested = evidence_of(known, test, policy, threads=self.threads)
             found.append(Fold(fitting, tested, train.rows))
         return found
+
+
+def _in_place(candidate: Candidate, targets: Targets) -> bool:
+    """Whether a candidate works by blocks of rows, or with likelihoods of what happened."""
+    # A linear pool of soft outcomes looks at all that may have happened, again and again.
+    everything = RULES[candidate.rule].mixes and targets.outcomes.soft is not None
+    return candidate.chooser.by_blocks and not (candidate.learned or everything)
 
 
 def _trained(whole: Evidence, trains: NDArray[np.bool_]) -> Evidence:

@@ -62,8 +62,7 @@ def _of_logits(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure
             rows = slice(part.start + first, part.start + first + len(own[0]))
             out = np.empty(own[0].shape, np.result_type(*own))
             here = None if attendance is None else attendance[:, rows]
-            options = {"out": out, "closure": closure, "threads": evidence.threads}
-            rule.pool_logits(w, s, own, here, **options)
+            rule.pool_logits(*(w, s, own, here), out=out, closure=closure, threads=evidence.threads)
             losses[rows] = -family.log_likelihood(out, evidence.outcomes.take(rows))
     return losses
 

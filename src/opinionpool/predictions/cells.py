@@ -287,7 +287,8 @@ class Cells(Lazy):
                 whole[rows] = own
         sources = [source.read(own) for source, own in zip(self.sources, held, strict=True)]
         m, _, k = self.shape
-        return Cells(sources, (m, n_rows, k), None, 0 if self.zeros == 0 else None)
+        none = 0 if self.zeros == 0 else None
+        return Cells(sources, (m, n_rows, k), None, none, self.checksums, self.spread)
 
     def parts(self) -> Iterator[tuple[slice, Array]]:
         """Yield consecutive rows and their normalised log-probabilities."""

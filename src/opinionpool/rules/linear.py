@@ -130,7 +130,7 @@ class LinearRule(Rule[AnyBlock]):
         """Look up once what happened in all rows that count: that is all there is to them."""
         log_f, counts = evidence.log_likelihood(), np.flatnonzero(evidence.weight > 0)
         size = max(1, BLOCK_CELLS // evidence.n_models)
-        spans = [counts[first : first + size] for first in range(0, len(counts), size)]
+        spans = [counts[first : first + size] for first in range(0, max(1, len(counts)), size)]
         return [_scaled(evidence.without_parameters(rows), log_f[:, rows]) for rows in spans]
 
     def prepare(self, evidence: Evidence) -> LinearBlock:

@@ -74,7 +74,7 @@ def _best_addition(
     return chosen, best, known
 
 
-def _lower_bounds(problem: PooledLoss, counts: Array, now: Evaluation | None) -> Array:
+def _lower_bounds(problem: PooledLoss, counts: Array, now: Evaluation | None = None) -> Array:
     """Bound each addition's loss from below, where the loss is convex.
 
     By the tangent, and where logits are bounded by what the curvature adds to that at least.
