@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import Candidate, candidates
-from .crossval import Progress, Run, fold_evidence
+from .crossval import Progress, Run
 from .errors import InputError
+from .families.lazy import Lazy
 from .fit import fit_gathered, labelled
+from .fold_evidence import FoldEvidence
 from .folds import splits_of
 from .options import check_kinds, checked_seed, checked_word, is_word, named_family, penalty_scale
 from .policies import Floor, Policy, check_policies, resolve_floor
@@ -134,8 +136,8 @@ def compare(
     progress
         Called with what is being done and the share already done.
     threads, memory
-        As for :func:`opinionpool.fit`. Where the rows do not fit into ``memory``, with a copy
-        for each fold, the comparison is on as many of them as do, drawn at random, which a note
+        As for :func:`opinionpool.fit`. Where the rows do not fit into ``memory``, with what is
+        made of them, the comparison is on as many of them as do, drawn at random, which a note
         says; the recommended pool is fitted on all rows.
 
     Returns
@@ -174,7 +176,7 @@ def compare(
         y=y,
         sample_weight=sample_weight,
         own_labels=True,
-        lazily=memory is not None,
+        lazily=True,
         memory=budget,
         threads=cores,
     )
@@ -191,34 +193,20 @@ def compare(
     )
     epsilon = resolve_floor(floor, LOG, known)
     labels = len(targets.rows)
+    tried = candidates(the_family, thorough=thorough)
     if budget is not None:
-        known, targets = _in_memory(known, targets, folds, budget, seed)
+        least = 2 * folds
+        row_bytes = FoldEvidence.row_bytes(known, targets, settings, tried, folds)
+        known, targets = _in_memory(known, targets, row_bytes, least, budget, seed)
     cut, cluster, how = splits_of(gathered, targets, folds, groups, time, seed)
     if missing == "error":
         # Once, over all rows: a fold would count its own only.
         prepared(known.take(targets.rows), Policy(np.zeros(known.n_models), missing))
-    tried = candidates(the_family, thorough=thorough)
     confident = any(c.chooser.confident for c in tried)
-    parts = [
-        fold_evidence(
-            *(known, targets, settings, epsilon, split),
-            scale=scale,
-            confident=confident,
-            threads=cores,
-        )
-        for split in cut
-    ]
-    unfloored = None
-    if epsilon and any(c.learned for c in tried):
-        plainly = replace(settings, calibrate=None)  # floors that are learned see to the tails
-        unfloored = [
-            fold_evidence(known, targets, plainly, 0.0, split, threads=cores) for split in cut
-        ]
+    folded = FoldEvidence(known, targets, settings, epsilon, cut, scale, confident, cores)
     run = Run(
         tried,
-        parts,
-        unfloored,
-        [targets.rows[train] for train, _ in cut],
+        folded,
         known.names,
         scale,
         seed,
@@ -262,18 +250,18 @@ def compare(
 
 
 def _in_memory(
-    known: Predictions, targets: Targets, folds: int, budget: int, seed: int
+    known: Predictions, targets: Targets, row_bytes: int, least: int, budget: int, seed: int
 ) -> tuple[Predictions, Targets]:
     """Return as many labelled rows as fit into a budget, drawn at random, in memory."""
-    m, _, k = known.parameters.shape
-    # Normalised float64, once and in every fold, and half as much for what is computed of it.
-    most = int(budget // (8 * m * k * (1.5 + folds)))
+    most = budget // row_bytes
     chosen = np.arange(len(targets.rows))
     if most < len(chosen):
         rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(chosen, max(most, 2 * folds), replace=False))
+        chosen = np.sort(rng.choice(chosen, max(most, least), replace=False))
     taken = targets.take(chosen)
-    some = known.take(taken.rows).whole()
+    some, lazy = known.take(taken.rows), known.parameters
+    if isinstance(lazy, Lazy) and not lazy.at_hand:
+        some = replace(some, parameters=cast(Lazy, some.parameters).held())
     return some, replace(taken, rows=np.arange(len(chosen)))
 
 

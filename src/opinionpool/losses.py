@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diagnostics.decomposition import split
-from .families.lazy import Lazy
+from .families.lazy import Lazy, logits_in
 from .rules.base import AnyRule, answering
 from .rules.evidence import Evidence
 from .rules.objective import PooledLoss
@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 FEW = 0.1
 #: Bytes of what is kept for a row and model meanwhile: log-likelihoods, shares and products.
 _KEPT = 32
+#: Cells of a pool that are in memory at a time.
+_POOLED = 1 << 22
 
 
 def mean_loss(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> float:
@@ -32,14 +34,37 @@ def mean_loss(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure:
 
 def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
     """Return a pool's loss in each row, (N,); unanswered rows cost their fallback."""
-    result = np.concatenate(
-        [rule.row_losses(w, s, block, closure=closure) for block in evidence.blocks()]
-    )
+    lazy = isinstance(evidence.parameters, Lazy)
+    if lazy and s == 1 and rule.mixes and evidence.outcomes.soft is None:
+        result = rule.row_losses(w, s, evidence, closure=closure)  # looks up what happened
+    elif lazy and s > 0:
+        result = _of_logits(rule, w, s, evidence, closure=closure)
+    else:
+        result = np.concatenate(
+            [rule.row_losses(w, s, block, closure=closure) for block in evidence.blocks()]
+        )
     if evidence.present is not None:
         unanswered = ~evidence.present[w > 0].any(axis=0)
         if unanswered.any():
             result = np.where(unanswered, evidence.fallback_loss(), result)
     return result
+
+
+def _of_logits(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
+    """Return a pool's loss in each row of classes, pooled some rows at a time by the kernels."""
+    attendance, family = evidence.attendance, evidence.family
+    losses = np.empty(evidence.n_rows)
+    for part, arrays in logits_in(evidence.parameters, evidence.threads):
+        n, k = part.stop - part.start, arrays[0].shape[1]
+        step = max(1, _POOLED // k)
+        for first in range(0, n, step):
+            own = [x[first : first + step] for x in arrays]
+            rows = slice(part.start + first, part.start + first + len(own[0]))
+            out = np.empty(own[0].shape, np.result_type(*own))
+            here = None if attendance is None else attendance[:, rows]
+            rule.pool_logits(*(w, s, own, here), out=out, closure=closure, threads=evidence.threads)
+            losses[rows] = -family.log_likelihood(out, evidence.outcomes.take(rows))
+    return losses
 
 
 def model_losses(evidence: Evidence) -> Array:

@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 
 _BLOCK_CELLS = 1 << 20
 
+NOTHING_TO_FIT = "no model has an output in any labelled row: nothing to fit"
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -120,7 +122,7 @@ def evidence_of(
     if keep and isinstance(parameters, Lazy):
         parameters = as_array(parameters.kept(threads))
     if fitting and present is not None and not present.any():
-        raise MissingOutputError("no model has an output in any labelled row: nothing to fit")
+        raise MissingOutputError(NOTHING_TO_FIT)
     if present is not None and policy.fallback == "error" and not present.any(axis=0).all():
         raise MissingOutputError(
             f"fallback='error', and {rows.rows_unanswered()} labelled row(s) have no output of any "

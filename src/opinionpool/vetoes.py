@@ -36,6 +36,7 @@ def check_vetoes(
     if isinstance(evidence.parameters, Lazy) and evidence.parameters.zeros == 0:
         return
     zero = _zero_at_outcome(evidence)[counting]
+    zero &= evidence.weight > 0  # a row that does not count may hold anything
     if not zero.any():
         return
     if evidence.present is not None:
@@ -49,7 +50,7 @@ def check_vetoes(
         if not evidence.family.rules_out:
             raise DistributionError(
                 f"{int(ruled_out.sum())} label(s) are so far from the predictions that their "
-                f"density is 0 even as a logarithm, the first in row {rows[ruled_out.argmax()]}; "
+                f"density is 0 even as a logarithm, the first in row {rows[ruled_out].min()}; "
                 f"models behind it: {', '.join(who[zero[:, ruled_out].any(axis=1)])}. Are means, "
                 "variances and labels in the same unit?"
             )
@@ -89,7 +90,7 @@ def veto_error(
     ]
     return VetoError(
         f"exact zeros {consequence} in {int(ruled_out.sum())} row(s), the first being row "
-        f"{rows[ruled_out.argmax()]}; models behind it, with their rows: {', '.join(behind)}. Use "
+        f"{rows[ruled_out].min()}; models behind it, with their rows: {', '.join(behind)}. Use "
         f"a floor, such as floor={auto_floor(n_classes):g} (or 'auto' for the log rule), or leave "
         "these models out"
     )

@@ -263,8 +263,10 @@ class Cells(Lazy):
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
         spread = self.spread  # at most that of all
+        # What is the same in all rows is in some. (Models that differ elsewhere only: who knows.)
         taken = Cells(
-            sources, (m, len(every[rows]), k), self.budget, none, spread=spread, reads=self._reads
+            *(sources, (m, len(every[rows]), k), self.budget, none, self.checksums, spread),
+            reads=self._reads,
         )
         # A choice of rows is a copy of them, a slice is none.
         taken.ready = self.ready and [x[rows] for x in self.ready]
@@ -286,7 +288,8 @@ class Cells(Lazy):
                 whole[rows] = own
         sources = [source.read(own) for source, own in zip(self.sources, held, strict=True)]
         m, _, k = self.shape
-        return Cells(sources, (m, n_rows, k), None, 0 if self.zeros == 0 else None)
+        none = 0 if self.zeros == 0 else None
+        return Cells(sources, (m, n_rows, k), None, none, self.checksums, self.spread)
 
     def parts(self) -> Iterator[tuple[slice, Array]]:
         """Yield consecutive rows and their normalised log-probabilities."""

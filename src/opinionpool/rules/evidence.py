@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from ..families.base import Family
 from ..families.lazy import Lazy, cells_in
 from ..families.outcomes import Outcomes
 from ..kernels.fused import survey
+
+if TYPE_CHECKING:
+    from .stretches import Stretch
 
 __all__ = ["Evidence", "Outcomes"]
 
@@ -72,6 +76,10 @@ class Evidence:
     confidence: Array | None = None
     gamma: float = 0.0
     threads: int = 1
+    #: ``ℓ_α(y_n)``, (M, N), of evidence that was :meth:`looked_up`; no field, so not inherited.
+    _at_outcome: ClassVar[Array | None] = None
+    #: Stretches that are all of these rows that count, shared with other evidence; no field either.
+    stretches: ClassVar[tuple[Stretch, ...]] = ()
 
     @property
     def n_models(self) -> int:
@@ -95,11 +103,32 @@ class Evidence:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Evidence:
         """Return the evidence of some rows (views for a slice)."""
-        rest = self.without_parameters(rows)
-        return replace(rest, parameters=self.parameters[:, rows])
+        some = replace(self.without_parameters(rows), parameters=self.parameters[:, rows])
+        known = self._at_outcome
+        return some if known is None else some._knowing(known[:, rows])
+
+    def reweighted(self, weight: Array, present: NDArray[np.bool_] | None) -> Evidence:
+        """Return the same rows with other weights, and who answered those that still have any."""
+        return replace(self, weight=weight, present=present)._knowing(self._at_outcome)
+
+    def in_stretches(self, stretches: Sequence[Stretch]) -> Evidence:
+        """Return the same; what it costs is the sum of what these stretches do."""
+        same = replace(self)._knowing(self._at_outcome)
+        object.__setattr__(same, "stretches", tuple(stretches))
+        return same
+
+    def without_absences(self) -> Evidence:
+        """Return the same, every model having answered."""
+        return replace(self, present=None)._knowing(self._at_outcome)
+
+    def looked_up(self) -> Evidence:
+        """Return the same; what happened is looked up now, for these rows however weighed."""
+        return replace(self)._knowing(self.log_likelihood())
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
         """Return the evidence of some models."""
+        if np.array_equal(chosen, np.arange(self.n_models)):
+            return self
         present = None if self.present is None else self.present[chosen]
         confidence = None if self.confidence is None else self.confidence[chosen]
         return replace(
@@ -124,7 +153,8 @@ class Evidence:
             return self
         some: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
         if isinstance(self.parameters, Lazy):  # a row of weight 0 costs less than a choice of rows
-            return replace(self, weight=np.where(some, self.weight, 0.0))
+            own = self.reweighted(np.where(some, self.weight, 0.0), self.present)
+            return own.in_stretches(self.stretches)  # of rows answered, as they are
         kept = self if some.all() else self.take(some)
         assert kept.present is not None
         return replace(kept, present=None) if kept.present.all() else kept
@@ -132,7 +162,7 @@ class Evidence:
     def log_likelihood(self) -> Array:
         """Return ``ℓ_α(y_n)``, (M, N): 0 where absent."""
         if isinstance(self.parameters, Lazy):
-            return self._surveyed()
+            return self._surveyed() if self._at_outcome is None else self._at_outcome
         at_outcome = self.family.log_likelihood(self.parameters, self.outcomes)
         return at_outcome if self.present is None else np.where(self.present, at_outcome, 0.0)
 
@@ -152,6 +182,12 @@ class Evidence:
                     threads=self.threads,
                 ).at_outcome
         return found if self.present is None else np.where(self.present, found, 0.0)
+
+    def _knowing(self, at_outcome: Array | None) -> Evidence:
+        """Note what is known: who replaces parameters or outcomes does not pass it on."""
+        if isinstance(self.parameters, Lazy):
+            object.__setattr__(self, "_at_outcome", at_outcome)
+        return self
 
     def fallback_loss(self) -> Array:
         """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""

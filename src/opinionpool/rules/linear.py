@@ -23,7 +23,7 @@ from ..kernels import fused
 from ..kernels import reference as kernels
 from .base import Rule, answering
 from .evidence import BLOCK_CELLS, Evidence, Outcomes
-from .fused import FusedLinearBlock, worthwhile
+from .fused import WORTHWHILE, FusedLinearBlock
 from .streamed import Streamed
 
 Array = NDArray[np.float64]
@@ -98,7 +98,8 @@ class LinearRule(Rule[AnyBlock]):
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
-        if family.mixes:
+        # What the mixture gives to a class that happened, no other class has a say in.
+        if family.mixes and (s != 1 or evidence.outcomes.soft is not None):
             pooled = self.pooled(w, evidence.parameters, evidence.attendance, family=family)
             return -family.log_likelihood(family.tempered(pooled, s), evidence.outcomes)
         weights = np.broadcast_to(w[:, None], (len(w), evidence.n_rows))
@@ -115,16 +116,21 @@ class LinearRule(Rule[AnyBlock]):
         stored = (2 if missing else 1) * _STORED
         if lazy is not None and (soft or not lazy.affords(stored * evidence.n_models)):
             return [Streamed(self, evidence)]
-        if not (soft or missing) and worthwhile(evidence.n_models * evidence.n_rows):
-            log_f = evidence.log_likelihood()
-            return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
+        # What is read in place is looked up by compiled kernels: they are loaded.
+        large = lazy is not None or evidence.n_models * evidence.n_rows >= WORTHWHILE
+        if large and not (soft or missing) and fused.compiled():
+            counts = evidence.weight > 0
+            log_f, weight = evidence.log_likelihood(), evidence.weight
+            if not counts.all():
+                log_f, weight = log_f[:, counts], weight[counts]
+            return [FusedLinearBlock.of(log_f, weight, evidence.threads)]
         return super().blocks(evidence) if lazy is None else self._looked_up(evidence)
 
     def _looked_up(self, evidence: Evidence) -> list[AnyBlock]:
         """Look up once what happened in all rows that count: that is all there is to them."""
         log_f, counts = evidence.log_likelihood(), np.flatnonzero(evidence.weight > 0)
         size = max(1, BLOCK_CELLS // evidence.n_models)
-        spans = [counts[first : first + size] for first in range(0, len(counts), size)]
+        spans = [counts[first : first + size] for first in range(0, max(1, len(counts)), size)]
         return [_scaled(evidence.without_parameters(rows), log_f[:, rows]) for rows in spans]
 
     def prepare(self, evidence: Evidence) -> LinearBlock:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from math import isqrt
 from operator import add
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from ..solvers.evaluation import ROUNDING, Evaluation
 from ..solvers.self_concordance import Landmark
 from .base import AnyRule, Sums
 from .evidence import Evidence
+from .stretches import Stretch
 
 Array = NDArray[np.float64]
+T = TypeVar("T", Sums, float)
 
 #: ``"auto"`` of maths.md §5, chosen on eight sets of real predictions; others: docs/penalty.md.
 TEMPERATURE_SHRINKAGE = 3.0
@@ -94,7 +96,7 @@ class PooledLoss:
         )
         self.family = self.evidence.family
         self.entropy = self.evidence.entropy()
-        self._blocks = rule.blocks(self.evidence)
+        self._blocks = [] if self.evidence.stretches else rule.blocks(self.evidence)
         #: How often all rows were gone over.
         self.passes = 0
 
@@ -104,10 +106,13 @@ class PooledLoss:
         They are a prime number of rows apart, so that hours, days and weeks in the order of the
         rows are all met, and begin at random. Arrays in memory are read in place.
         """
-        n = self.evidence.n_rows
+        counts = np.flatnonzero(self.evidence.weight > 0)
+        n = len(counts)
         size = max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) // share
         apart = _prime(n // max(1, size))
-        some = self.evidence.take(slice(int(np.random.default_rng(seed).integers(apart)), n, apart))
+        rows = slice(int(np.random.default_rng(seed).integers(apart)), n, apart)
+        every = n == self.evidence.n_rows
+        some = self.evidence.take(rows if every else counts[rows])
         if some.present is not None and some.present.all():
             some = replace(some, present=None)
         held = cast(Lazy, some.parameters).held(some.threads)
@@ -122,11 +127,11 @@ class PooledLoss:
 
     def evaluate(self, v: Array) -> Evaluation:
         """Return penalised value, gradient and curvature per row, and the rule's own bound."""
-        return self._evaluation(v, self.rule.evaluate)
+        return self._evaluation(v, self._sums(v, self.rule.evaluate, Stretch.evaluate))
 
     def slope(self, v: Array) -> Evaluation:
         """Return value, gradient and bound; the curvature may be a lower bound."""
-        return self._evaluation(v, self.rule.slope)
+        return self._evaluation(v, self._sums(v, self.rule.slope, Stretch.slope))
 
     def landmark(self, v: Array, evaluation: Evaluation) -> Landmark | None:
         """Return what the curvature at ``v`` says of points nearby, where logits are bounded."""
@@ -136,10 +141,20 @@ class PooledLoss:
         bend = self.penalty.evaluate(v)[2]
         return Landmark(v, evaluation.curvature - bend, spread, self.penalty.quadratic)
 
-    def _evaluation(self, v: Array, sums: Callable[[Array, Any], Sums]) -> Evaluation:
-        rule = self.rule
+    def _sums(
+        self,
+        v: Array,
+        of_block: Callable[[Array, Any], T],
+        of_stretch: Callable[[Stretch, AnyRule, Array], T],
+    ) -> T:
+        """Add up what the rows say, asking those that are shared what others may know already."""
         self.passes += 1
-        mean = reduce(add, (sums(v, block) for block in self._blocks)).per_row(self.n)
+        if self.evidence.stretches:
+            return reduce(add, (of_stretch(s, self.rule, v) for s in self.evidence.stretches))
+        return reduce(add, (of_block(v, block) for block in self._blocks))
+
+    def _evaluation(self, v: Array, sums: Sums) -> Evaluation:
+        rule, mean = self.rule, sums.per_row(self.n)
         value, slope, bend = self.penalty.evaluate(v)
         return Evaluation(
             mean.value + value,
@@ -157,5 +172,4 @@ class PooledLoss:
 
     def loss(self, v: Array) -> float:
         """Return the mean loss without the penalty."""
-        self.passes += 1
-        return float(sum(self.rule.value(v, block) for block in self._blocks) / self.n)
+        return float(self._sums(v, self.rule.value, Stretch.value) / self.n)

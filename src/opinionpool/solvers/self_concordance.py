@@ -48,6 +48,10 @@ class Landmark:
     spread: Vector
     quadratic: Matrix
 
+    def rise(self, t: Vector) -> float:
+        """Bound from below how far the loss at ``v + t`` is above its tangent at ``v``."""
+        return _psi(float(self.spread @ np.abs(t))) * float(t @ self.curvature @ t)
+
     def excess(self, v: Vector, gradient: Vector, feasible: FeasibleSet) -> float:
         """Bound how far the objective at ``v``, with this gradient, is above its minimum.
 
@@ -56,8 +60,7 @@ class Landmark:
         near = np.exp(-float(self.spread @ np.abs(v - self.v)))
         best = np.inf
         for radius in RADII:
-            psi = (np.exp(-radius) + radius - 1) / radius**2
-            A = 2 * psi * near * self.curvature + self.quadratic
+            A = 2 * _psi(radius) * near * self.curvature + self.quadratic
             # The feasible set's own gap bounds what the solver of the parabola left undone.
             t = newton_step(v, gradient, A, feasible)
             slope = gradient + A @ t
@@ -76,3 +79,10 @@ class Landmark:
         rows = np.linalg.solve(root, np.diag(self.spread))  # of R A^{-1/2}
         widest = np.linalg.norm(rows, 2) * np.sqrt(len(rows))
         return float(min(np.linalg.norm(rows, axis=0).sum(), widest))
+
+
+def _psi(rho: float) -> float:
+    """Return ``(e^{−ρ} + ρ − 1)/ρ²``, which is ½ at 0."""
+    if rho < 1e-4:  # the next term is ρ²/24, and the quotient loses digits
+        return 0.5 - rho / 6
+    return float((np.exp(-rho) + rho - 1) / rho**2)

@@ -44,6 +44,8 @@ class Task:
         Scale of the shrinkage, 0 for none.
     seed
         For whatever is random.
+    enough
+        See :data:`ENOUGH`; less where results are to be compared with one another.
     """
 
     rule: AnyRule
@@ -51,6 +53,7 @@ class Task:
     temperature: float | Literal["fit"] = "fit"
     penalty: float = 1.0
     seed: int = 0
+    enough: float = ENOUGH
 
     @property
     def joint(self) -> bool:
@@ -128,13 +131,15 @@ def fixed(weights: Array, n_evaluations: int = 0) -> Choice:
     return Choice(weights, None, np.nan, Status.FIXED, n_evaluations)
 
 
-def solved(problem: PooledLoss, feasible: FeasibleSet, seed: int) -> Solution:
+def solved(
+    problem: PooledLoss, feasible: FeasibleSet, seed: int, enough: float = ENOUGH
+) -> Solution:
     """Minimise a convex problem; with the help of a sample where reading all rows is work."""
     lazy = isinstance(problem.evidence.parameters, Lazy)
     if not lazy or not problem.rule.joint_temperature:
         return minimise(problem, feasible)
     samples = problem.sample(seed), problem.sample(seed, ROUGH)
-    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=ENOUGH)
+    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=enough)
 
 
 def certify(task: Task, weights: Array, inverse_temperature: float) -> tuple[float, int]:
@@ -151,6 +156,6 @@ def certify(task: Task, weights: Array, inverse_temperature: float) -> tuple[flo
     value = problem.value(v)
     if not np.isfinite(value):
         return float(np.inf), 1
-    best = solved(problem, task.feasible(len(v)), task.seed)
+    best = solved(problem, task.feasible(len(v)), task.seed, task.enough)
     excess = value - (best.evaluation.value - best.gap)
     return max(float(excess), best.gap), best.n_evaluations + 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rules.objective import PooledLoss
+from ..solvers.evaluation import Evaluation
 from .base import Choice, Task, Weighting, fixed
 
 Array = NDArray[np.float64]
@@ -33,50 +34,59 @@ class Greedy(Weighting):
         """Run all rounds and return the best prefix."""
         problem = PooledLoss(task.rule, task.evidence)
         counts = np.zeros(task.evidence.n_models)
-        best, best_counts, evaluations = np.inf, counts, 0
+        best, best_counts = np.inf, counts
         floor = np.full(len(counts), -np.inf)
         tie = SAME_EVIDENCE / problem.n
         for n in range(1, ROUNDS + 1):
-            chosen, value, spent = _best_addition(problem, counts, floor)
+            chosen, value, now = _best_addition(problem, counts, floor)
             counts = counts.copy()
             counts[chosen] += 1
-            evaluations += spent
             if n == 1 or value < best - max(tie, _TIE * abs(value)):
                 best, best_counts = value, counts
-            floor = _lower_bounds(problem, counts)
-            evaluations += 1
-        return fixed(best_counts / best_counts.sum(), evaluations)
+            if n < ROUNDS:
+                floor = _lower_bounds(problem, counts, now)
+        return fixed(best_counts / best_counts.sum(), problem.passes)
 
 
-def _best_addition(problem: PooledLoss, counts: Array, floor: Array) -> tuple[int, float, int]:
-    """Return the model to add, the loss then, and how many losses that took.
+def _best_addition(
+    problem: PooledLoss, counts: Array, floor: Array
+) -> tuple[int, float, Evaluation | None]:
+    """Return the model to add, the loss then, and what else is known of that bag.
 
     Candidates are tried from the most promising lower bound on, until the bound alone rules
-    the rest out: the same choice as trying all of them.
+    the rest out: the same choice as trying all of them. The most promising one is mostly chosen:
+    its curvature, which bounds the next additions, is asked for at once.
     """
-    chosen, best, spent = -1, np.inf, 0
+    chosen, best, known = -1, np.inf, None
     for candidate in np.argsort(floor, kind="stable"):
         slack = _TIE * abs(best) if np.isfinite(best) else 0.0
         if floor[candidate] > best + slack:
             break
         trial = counts.copy()
         trial[candidate] += 1
-        value = problem.value(trial / trial.sum())
-        spent += 1
+        own = None
+        if chosen < 0 and np.isfinite(floor[candidate]):
+            own = problem.evaluate(trial / trial.sum())
+        value = problem.value(trial / trial.sum()) if own is None else own.value
         tied = abs(value - best) <= slack
         if chosen < 0 or (candidate < chosen if tied else value < best):
-            chosen, best = int(candidate), value
-    return chosen, best, spent
+            chosen, best, known = int(candidate), value, own
+    return chosen, best, known
 
 
-def _lower_bounds(problem: PooledLoss, counts: Array) -> Array:
-    """Bound each addition's loss from below by the tangent, where the loss is convex."""
+def _lower_bounds(problem: PooledLoss, counts: Array, now: Evaluation | None = None) -> Array:
+    """Bound each addition's loss from below, where the loss is convex.
+
+    By the tangent, and where logits are bounded by what the curvature adds to that at least.
+    """
     none = np.full(len(counts), -np.inf)
     if not problem.convex:
         return none
     v = counts / counts.sum()
-    now = problem.evaluate(v)
+    now = problem.evaluate(v) if now is None else now
     if not (np.isfinite(now.value) and np.isfinite(now.gradient).all()):
         return none
-    bounds: Array = now.value + (now.gradient - now.gradient @ v) / (counts.sum() + 1)
-    return bounds
+    mark = problem.landmark(v, now)
+    steps = (np.eye(len(v)) - v) / (counts.sum() + 1)
+    bounds: Array = now.value + steps @ now.gradient
+    return bounds if mark is None else bounds + [mark.rise(step) for step in steps]

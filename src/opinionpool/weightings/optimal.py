@@ -38,7 +38,7 @@ class Optimal(Weighting):
         feasible = task.feasible(len(first))
         loss, untempered = None, np.nan
         if problem.convex:
-            found = solved(problem, feasible, task.seed)
+            found = solved(problem, feasible, task.seed, task.enough)
             loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
             untempered = found.evaluation.untempered
             if task.penalty == 0 and found.status in (Status.CONVERGED, Status.SEPARABLE):

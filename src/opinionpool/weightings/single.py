@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..families.lazy import Lazy
 from .base import Choice, Task, Weighting, fixed
+
+#: Bytes per row and model of losses: looked up, with the fallback's, of rows that count.
+_KEPT = 24
 
 
 class Single(Weighting):
@@ -21,11 +25,14 @@ class Single(Weighting):
         """Return a one-hot weight."""
         evidence = task.evidence
         total = np.zeros(evidence.n_models)
-        for part in evidence.parts():
+        lazy = evidence.parameters
+        at_once = not isinstance(lazy, Lazy) or lazy.affords(_KEPT * evidence.n_models)
+        for part in [evidence] if at_once else evidence.parts():
             losses = -part.log_likelihood()
             if part.present is not None:
                 losses = np.where(part.present, losses, part.fallback_loss())
-            total += losses @ part.weight
+            counts = part.weight > 0  # not 0·inf
+            total += losses[:, counts] @ part.weight[counts]
         weights = np.zeros(evidence.n_models)
         weights[np.argmin(total)] = 1.0
         return fixed(weights, 1)
