@@ -384,6 +384,30 @@ def test_identical_models_share_their_weight_where_zeros_are_floored(in_place_al
     assert found.weights[2] == found.weights[3] > 0
 
 
+@QUIET
+@pytest.mark.parametrize("how", ["ids", "columns", "kinds"])
+def test_equal_cells_of_other_rows_classes_or_kinds_are_another_model(how, in_place_always):
+    """They were taken for copies of one model by their checksums, and shared its weight."""
+    pd = pytest.importorskip("pandas")
+    models, y = problem(5)
+    z, columns, ids = models["c"], [str(k) for k in range(K)], np.arange(N)
+    kinds = "logits"
+    if how == "kinds":
+        z = as_probabilities(models, y)[0]["c"]
+        kinds = {"c": "probabilities", "other": "logits"}
+    frame = pd.DataFrame(z, columns=columns).assign(id=ids)
+    other = pd.DataFrame(z, columns=columns[::-1] if how == "columns" else columns)
+    other = other.assign(id=ids[::-1] if how == "ids" else ids)
+    frames, labels = {"c": frame, "other": other}, pd.DataFrame({"id": ids, "label": y})
+    expected = op.fit(frames, labels, kind=kinds)
+    in_place_always()
+    found = op.fit(frames, labels, kind=kinds)
+    assert_allclose(found.weights, expected.weights, atol=1e-4)
+    assert abs(found.weights[0] - found.weights[1]) > 0.1
+    alone = op.fit({"c": frame, "other": frame}, labels, kind=kinds)
+    assert alone.fingerprint != found.fingerprint or how == "kinds"
+
+
 def test_equal_data_have_an_equal_fingerprint(in_place_always):
     models, y = problem(3)
     in_place_always()

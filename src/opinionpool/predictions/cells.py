@@ -6,6 +6,7 @@ Large predictions are not worth a normalised copy: the log rule takes raw logits
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,6 +59,20 @@ class Source:
         """Whether the log rule may use the cells as they are."""
         several = self.table.values.shape[1] > 1
         return several and self.order is None and self.kind in ("logits", "log-probabilities")
+
+    def placed(self, checksum: int) -> int:
+        """Return the checksum of the cells together with what else they become distributions by.
+
+        The same cells under other classes, or in other rows, say something else, and logits
+        something else than probabilities.
+        """
+        shares = self.kind == "probabilities"
+        if not shares and self.order is None and self.positions is None:
+            return checksum
+        digest = hashlib.blake2b(repr((shares, self.order)).encode(), digest_size=8)
+        if self.positions is not None:
+            digest.update(np.ascontiguousarray(self.positions).data)
+        return (checksum + int.from_bytes(digest.digest(), "little")) % (1 << 64)
 
     @property
     def in_memory(self) -> bool:

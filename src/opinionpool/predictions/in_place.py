@@ -100,12 +100,14 @@ def left_in_place(
         if not here.all():
             absences[i] = here
         del fact, here  # what was noted of each row: of one model at a time
+    of_cells = zip(sources, facts, strict=True)
+    checksums = tuple(source.placed(fact.checksum) for source, fact in of_cells)
     cells = Cells(
         sources,
         (len(tables), n, k),
         budget,
         sum(fact.zeros for fact in facts),
-        None if outcomes is None else tuple(fact.checksum for fact in facts),
+        None if outcomes is None else checksums,
         np.array([fact.spread for fact in facts]),
         [1],
     )

@@ -45,7 +45,7 @@ class Task:
     seed
         For whatever is random.
     enough
-        See :data:`ENOUGH`; less where results are to be compared with one another.
+        Instead of :data:`ENOUGH`: less where results are to be compared with one another.
     """
 
     rule: AnyRule
@@ -53,7 +53,7 @@ class Task:
     temperature: float | Literal["fit"] = "fit"
     penalty: float = 1.0
     seed: int = 0
-    enough: float = ENOUGH
+    enough: float | None = None
 
     @property
     def joint(self) -> bool:
@@ -132,14 +132,15 @@ def fixed(weights: Array, n_evaluations: int = 0) -> Choice:
 
 
 def solved(
-    problem: PooledLoss, feasible: FeasibleSet, seed: int, enough: float = ENOUGH
+    problem: PooledLoss, feasible: FeasibleSet, seed: int, enough: float | None = None
 ) -> Solution:
     """Minimise a convex problem; with the help of a sample where reading all rows is work."""
     lazy = isinstance(problem.evidence.parameters, Lazy)
     if not lazy or not problem.rule.joint_temperature:
         return minimise(problem, feasible)
     samples = problem.sample(seed), problem.sample(seed, ROUGH)
-    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=enough)
+    tolerance = ENOUGH if enough is None else enough
+    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=tolerance)
 
 
 def certify(task: Task, weights: Array, inverse_temperature: float) -> tuple[float, int]:
