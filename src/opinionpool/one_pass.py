@@ -1,9 +1,10 @@
 """Pooling that checks as it goes: predictions that need no second look are read once.
 
-Pools know what their inputs are. Where these are logits that are used as they are, each row in its
-place, nothing can be wrong but that a cell is not finite, and the kernels see that while they
-pool. So they are pooled at once, which is all there is to do nearly always; where a cell is not
-finite, nothing of it counts, and they go the way of all others: surveyed first, then pooled.
+Pools know what their inputs are, and a few cells often prove it. Where these are logits that are
+used as they are, each row in its place, nothing can be wrong but that a cell is not finite, and the
+kernels see that while they pool. So they are pooled at once, which is all there is to do nearly
+always; where a cell is not finite, nothing of it counts, and they go the way of all others:
+surveyed first, then pooled.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def pooled_at_once(
         or given.tables.keys() != weights.keys()
     ):
         return None
-    logits = as_they_are(given.tables, given.alignment, given.layout)
+    renormalise = given.reading.renormalise
+    logits = as_they_are(given.tables, given.alignment, given.layout, renormalise=renormalise)
     if logits is None:
         return None
     w = np.array([weights[name] for name in given.tables])

@@ -175,7 +175,7 @@ def surveyed(monkeypatch):
 def in_two_passes(pool, models, monkeypatch, **options):
     """Pool with a survey first, whatever the predictions are."""
     with monkeypatch.context() as patch:
-        patch.setattr("opinionpool.pool.pooled_at_once", lambda *args, **options: None)
+        patch.setattr(fused, "apply_finite", lambda *args, **options: False)
         return pool.apply(models, **options)
 
 
@@ -186,11 +186,30 @@ def test_finite_logits_are_read_once(large, surveyed, monkeypatch):
     surveyed.clear()
     found, details = pool.apply(models, details=True)
     combined = op.combine(models, pool.weights, temperature=pool.temperature, kind="logits")
+    detected = op.combine(models, pool.weights, temperature=pool.temperature)
     assert not surveyed
+    assert_array_equal(detected, combined)
     assert details == {"rows": 4800, "rows_with_missing": 0, "rows_fallback": 0}
     assert_array_equal(found, combined)
     assert_array_equal(found, in_two_passes(pool, models, monkeypatch))
     assert surveyed
+
+
+@needs_numba
+@pytest.mark.parametrize("shift", [0, -30], ids=["some positive", "all negative"])
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "log-probabilities"])
+def test_what_cells_are_is_detected_as_ever(large, kind, shift, monkeypatch):
+    """In one pass only where a few of them prove that all are logits."""
+    models, _ = large
+    for name, z in models.items():
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        given = {"logits": z + shift, "probabilities": np.exp(log_p), "log-probabilities": log_p}
+        models[name] = given[kind]
+    found = op.combine(models, [0.5, 0.3, 0.2])
+    with monkeypatch.context() as patch:
+        patch.setattr(fused, "apply_finite", lambda *args, **options: False)
+        assert_array_equal(found, op.combine(models, [0.5, 0.3, 0.2]))
+    assert np.abs(found - op.combine(models, [0.5, 0.3, 0.2], kind=kind)).max() < 1e-6
 
 
 @needs_numba

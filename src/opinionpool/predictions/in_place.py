@@ -19,6 +19,7 @@ from ..rules.fused import WORTHWHILE
 from .cells import Cells, Source
 from .classes import Label
 from .columns import Reading
+from .kinds import surely_logits
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
@@ -124,17 +125,23 @@ def left_in_place(
 
 
 def as_they_are(
-    tables: Mapping[str, Table], alignment: Alignment, layout: Layout | None
+    tables: Mapping[str, Table], alignment: Alignment, layout: Layout | None, *, renormalise: bool
 ) -> list[NDArray[Any]] | None:
-    """Return every model's logits if they are in memory, rows and classes in their places."""
+    """Return every model's logits if they are in memory, rows and classes in their places.
+
+    Where nobody says that they are logits, a few of the cells have to prove it.
+    """
     if layout is None or any(place is not None for place in alignment.positions):
         return None
     found = []
     for name, table in tables.items():
         values, order = table.values, layout.columns[name]
-        if isinstance(values, LazyValues) or layout.kinds[name] != "logits":
+        if isinstance(values, LazyValues) or values.shape[1] != len(layout.classes):
             return None
-        if values.shape[1] != len(layout.classes) or not _in_order(order, values.shape[1]):
+        if not _in_order(order, values.shape[1]):
+            return None
+        detected = layout.kinds[name] == "auto" and surely_logits(values, renormalise=renormalise)
+        if layout.kinds[name] != "logits" and not detected:
             return None
         found.append(values)
     return found

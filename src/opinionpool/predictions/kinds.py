@@ -34,6 +34,8 @@ _ALIASES = {
 #: design.md, "Shapes and labels": how far rounding may carry a probability, and a row's sum.
 CELL_SLACK = 1e-6
 SUM_SLACK = 1e-3
+#: Rows, and columns, of a first look at what cells may be.
+SAMPLE = 64
 #: Logarithms of sums that are as good as one.
 NEAR_ONE = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 
@@ -138,6 +140,18 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
             "kind='log-probabilities' or kind='logits'"
         )
     return "logits"
+
+
+def surely_logits(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
+    """Whether some of the cells prove what :func:`kind_of` would say of all: that they are logits.
+
+    One above 0 is no logarithm of a probability, and a negative one, or one above 1, no
+    probability.
+    """
+    n, k = cells.shape
+    some = cells[:: max(1, n // SAMPLE), :: max(1, k // SAMPLE)]
+    positive, negative = bool((some > CELL_SLACK).any()), bool((some < -CELL_SLACK).any())
+    return positive and (negative or (not renormalise and bool((some > 1 + CELL_SLACK).any())))
 
 
 def log_probabilities(

@@ -17,7 +17,7 @@ from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from .cells import Source
 from .copied import Copied, copy_of
-from .kinds import CELL_SLACK, NEAR_ONE, Extent, kind_of, log_probabilities, presence
+from .kinds import CELL_SLACK, NEAR_ONE, SAMPLE, Extent, kind_of, log_probabilities, presence
 from .lazy import LazyValues
 from .side_by_side import Beside
 from .survey_converted import survey_log_probabilities, survey_logits
@@ -27,8 +27,6 @@ from .table_blocks import blocks_of
 Array = NDArray[np.float64]
 
 ALONE = Beside()
-#: Rows, and columns, that are looked at before anything else: whether they may be probabilities.
-_SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ class _Numbers:
         n, k = cells.shape
         if k == 1 or self.asked not in ("auto", "probabilities"):
             return False
-        some = cells[:: max(1, n // _SAMPLE), :: max(1, k // _SAMPLE)]
+        some = cells[:: max(1, n // SAMPLE), :: max(1, k // SAMPLE)]
         some = some[~np.isnan(some)]
         low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
         return bool(
