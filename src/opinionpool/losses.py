@@ -32,9 +32,9 @@ def mean_loss(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure:
 
 def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
     """Return a pool's loss in each row, (N,); unanswered rows cost their fallback."""
-    result = np.concatenate(
-        [rule.row_losses(w, s, block, closure=closure) for block in evidence.blocks()]
-    )
+    # Compiled kernels have blocks of their own.
+    blocks = evidence.parts() if evidence.large else evidence.blocks()
+    result = np.concatenate([rule.row_losses(w, s, block, closure=closure) for block in blocks])
     if evidence.present is not None:
         unanswered = ~evidence.present[w > 0].any(axis=0)
         if unanswered.any():

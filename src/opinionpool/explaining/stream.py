@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnostics.paired import Clusters
+from ..families import CATEGORICAL
 from ..pool import Pool
 from ..predictions import Predictions, Targets
+from ..predictions.precise import Precise
+from ..rules.fused import worthwhile
 from .case import Case
 
 Array = NDArray[np.float64]
@@ -43,6 +46,8 @@ class Stream:
     ----------
     passes
         How many times the rows were read.
+    large
+        Whether they are so many that compiled kernels are worth their loading.
     """
 
     def __init__(
@@ -55,6 +60,9 @@ class Stream:
         draws: int,
         seed: int,
     ) -> None:
+        cells = known.n_models * len(targets.rows) * known.n_parameters
+        self.large = known.family is CATEGORICAL and worthwhile(cells)
+        known = replace(known, large=self.large)
         self.pool, self.known, self.targets, self.cluster = pool, known, targets, cluster
         self.z, self.draws, self.seed = z, draws, seed
         self.n = len(targets.rows)
@@ -69,7 +77,8 @@ class Stream:
     def at_hand(self) -> bool:
         """Whether some of the rows can be had without reading the others."""
         parameters = self.known.parameters
-        sources = getattr(parameters, "sources", ())
+        cells = parameters.cells if isinstance(parameters, Precise) else parameters
+        sources = getattr(cells, "sources", ())
         in_place = bool(sources) and all(source.in_memory for source in sources)
         return in_place or isinstance(parameters, np.ndarray)
 

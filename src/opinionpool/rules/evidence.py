@@ -61,6 +61,9 @@ class Evidence:
         counts in the row's weights ``∝ w_α c_nα^γ``; None and 0 where it does not.
     threads
         How many threads compiled kernels may use.
+    large
+        Whether these are some of so many rows that compiled kernels are worth their loading,
+        however few they are themselves.
     """
 
     parameters: Array
@@ -72,6 +75,7 @@ class Evidence:
     confidence: Array | None = None
     gamma: float = 0.0
     threads: int = 1
+    large: bool = False
 
     @property
     def n_models(self) -> int:

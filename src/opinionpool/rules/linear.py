@@ -98,7 +98,12 @@ class LinearRule(Rule[AnyBlock]):
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
-        if family.mixes:
+        # At T = 1 a mixture's probability of a class is the models': no other class matters.
+        apart = not family.mixes or (s == 1 and evidence.outcomes.classes is not None)
+        if not apart and evidence.large and s > 0:
+            quick = self.pooled_quickly(w, s, evidence, closure=closure)
+            return -family.log_likelihood(quick, evidence.outcomes)
+        if not apart:
             pooled = self.pooled(w, evidence.parameters, evidence.attendance, family=family)
             return -family.log_likelihood(family.tempered(pooled, s), evidence.outcomes)
         weights = np.broadcast_to(w[:, None], (len(w), evidence.n_rows))
@@ -115,7 +120,8 @@ class LinearRule(Rule[AnyBlock]):
         stored = (2 if missing else 1) * _STORED
         if lazy is not None and (soft or not lazy.affords(stored * evidence.n_models)):
             return [Streamed(self, evidence)]
-        if not (soft or missing) and worthwhile(evidence.n_models * evidence.n_rows):
+        cells = evidence.n_models * evidence.n_rows
+        if not (soft or missing) and (evidence.large or worthwhile(cells)) and fused.compiled():
             log_f = evidence.log_likelihood()
             return [FusedLinearBlock.of(log_f, evidence.weight, evidence.threads)]
         return super().blocks(evidence) if lazy is None else self._looked_up(evidence)
