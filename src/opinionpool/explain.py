@@ -175,7 +175,7 @@ def explain(
         case = Case(pool, known.whole(), targets, each, z, int(draws), seed)
         answer = exactly.answer(case, asked)
     else:
-        stream = Stream(pool, known, targets, cluster, z, int(draws), seed)
+        stream = Stream(pool, known, targets, cluster, z, int(draws), seed, threads)
         answer = streamed.answer(stream, asked, chosen)
     order = (
         *("headline", "decomposition", "disagreement", "contributions", "additions", "pareto"),
