@@ -16,6 +16,7 @@ from .explaining.plainly import plainly
 from .explaining.question import Answer, Question
 from .explaining.stream import Stream, drawn
 from .fit import labelled
+from .kernels.fused import compiled
 from .options import Temperature, checked_seed, checked_temperature, is_word
 from .pool import Pool
 from .predictions import Predictions, gather
@@ -23,6 +24,7 @@ from .predictions.confidence import Scores
 from .provenance import fingerprint
 from .resources import Memory, checked_threads, memory_budget
 from .score import given_pool
+from .score_whole import precise
 
 FORMAT, VERSION = "opinionpool.explanation", 1
 DRAWS = 200
@@ -129,6 +131,7 @@ def explain(
         raise InputError(f"level: found {level!r}, expected a number above 0 and below 1")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 0:
         raise InputError(f"draws: found {draws!r}, expected a whole number, or 0 for none")
+    threads = checked_threads(None)
     gathered = gather(
         predictions,
         pool.reading(confidence),
@@ -137,10 +140,13 @@ def explain(
         own_labels=True,
         lazily=True,
         memory=memory_budget(memory),
-        threads=checked_threads(None),
+        threads=threads,
     )
     targets = labelled(gathered)
-    known = pool.prepared(gathered.predictions)
+    known = pool.known(gathered.predictions)
+    if compiled():
+        known = precise(known, threads)
+    known = pool.prepared(known)
     if ordered and known.family.columns:
         raise InputError(f"ordered: {known.family.name} predictions have no classes")
     price, what = _costs(costs, pool)
@@ -169,7 +175,7 @@ def explain(
         case = Case(pool, known.whole(), targets, each, z, int(draws), seed)
         answer = exactly.answer(case, asked)
     else:
-        stream = Stream(pool, known, targets, cluster, z, int(draws), seed)
+        stream = Stream(pool, known, targets, cluster, z, int(draws), seed, threads)
         answer = streamed.answer(stream, asked, chosen)
     order = (
         *("headline", "decomposition", "disagreement", "contributions", "additions", "pareto"),

@@ -243,8 +243,9 @@ def fit_gathered(
     settings: Settings,
     seed: int,
     threads: int = 1,
+    traced: bool = True,
 ) -> Pool:
-    """Fit aligned predictions; everything was checked."""
+    """Fit aligned predictions; everything was checked. Rows are fingerprinted if ``traced``."""
     predictions, targets = gathered.predictions, labelled(gathered)
     learned = is_word(settings.floor, "learned")
     if learned or settings.scaling or not weighting.by_blocks:
@@ -307,7 +308,7 @@ def fit_gathered(
         gamma=choice.gamma,
         model_temperatures=None if policy.betas is None else 1 / policy.betas,
         vector=vector,
-        fingerprint=fingerprint(gathered.predictions, targets),
+        fingerprint=fingerprint(gathered.predictions, targets) if traced else "",
         passes=passes_of(gathered.predictions, choice),
     )
 

@@ -40,9 +40,9 @@ def row_losses(rule: AnyRule, w: Array, s: float, evidence: Evidence, *, closure
     elif lazy and s > 0:
         result = _of_logits(rule, w, s, evidence, closure=closure)
     else:
-        result = np.concatenate(
-            [rule.row_losses(w, s, block, closure=closure) for block in evidence.blocks()]
-        )
+        # Compiled kernels have blocks of their own.
+        blocks = evidence.parts() if evidence.large else evidence.blocks()
+        result = np.concatenate([rule.row_losses(w, s, block, closure=closure) for block in blocks])
     if evidence.present is not None:
         unanswered = ~evidence.present[w > 0].any(axis=0)
         if unanswered.any():

@@ -18,6 +18,7 @@ from .families import CATEGORICAL, Family
 from .families.lazy import Lazy, as_array, logits_in
 from .families.logits import Logits, in_parts
 from .families.mixture import Mixture
+from .kernels.fused import compiled
 from .kernels.status import IMPOSSIBLE
 from .policies import Policy
 from .predictions import Predictions, Targets
@@ -138,6 +139,7 @@ def evidence_of(
         confidence_of(rows, parameters, policy),
         policy.gamma or 0.0,
         threads,
+        predictions.large,
     )
 
 
@@ -173,10 +175,14 @@ def pool_rows(
     *,
     closure: bool,
     threads: int = 1,
+    large: bool = False,
 ) -> Array:
-    """Pool with given weights, tempered: (N, P); rows that cannot be are not defined."""
+    """Pool with given weights, tempered: (N, P); rows that cannot be are not defined.
+
+    ``large`` as for :class:`Predictions`.
+    """
     m, n, size = parameters.shape
-    if _fusible(family, inverse_temperature, parameters):
+    if _fusible(family, inverse_temperature, parameters, large):
         given = (rule, w, inverse_temperature, parameters, present, closure)
         return _fused(*given, np.float64, threads, log=True)[0]
     if isinstance(parameters, Lazy):
@@ -196,10 +202,10 @@ def pool_rows(
     return out
 
 
-def _fusible(family: Family, s: float, parameters: Array) -> bool:
+def _fusible(family: Family, s: float, parameters: Array, large: bool) -> bool:
     """Whether the rules' kernels may pool these, and are worth it."""
-    large = isinstance(parameters, Lazy) or worthwhile(parameters.size)
-    return family is CATEGORICAL and s > 0 and large
+    worth = isinstance(parameters, Lazy) or worthwhile(parameters.size)
+    return family is CATEGORICAL and s > 0 and (worth or (large and compiled()))
 
 
 def _fused(
@@ -269,15 +275,16 @@ def pool_predictions(
     m = attendance(present, confidence_of(predictions, parameters, policy), policy.gamma or 0.0)
     s = inverse_temperature
     # What is shown of classes needs no logarithms on the way.
-    direct = shown is not None and policy.vector is None and _fusible(family, s, parameters)
+    fusible = _fusible(family, s, parameters, predictions.large)
+    direct = shown is not None and policy.vector is None and fusible
     if direct:
         given = (rule, weights, s, parameters, m, policy.closure)
         pooled, status = _fused(*given, shown, threads, log=False, out=out)
         impossible = np.asarray(status == IMPOSSIBLE) & ~unanswered
     else:
-        pooled = pool_rows(
-            rule, weights, s, parameters, m, family, closure=policy.closure, threads=threads
-        )
+        asked: dict[str, Any] = {"closure": policy.closure, "threads": threads}
+        asked["large"] = predictions.large
+        pooled = pool_rows(rule, weights, s, parameters, m, family, **asked)
         impossible = ~family.defined(pooled) & ~unanswered
     if impossible.any():
         zero = _zeros(parameters, counting)

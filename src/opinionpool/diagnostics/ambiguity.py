@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families import CATEGORICAL
 from ..rules import LOG
 from ..rules.base import AnyRule, answering
 from ..rules.evidence import Evidence
@@ -33,24 +34,47 @@ def model_shares(rule: AnyRule, w: Array, evidence: Evidence) -> tuple[Array, Ar
     linear rule ``E[w̃_α log(p̄(y)/p_α(y))]``, which sum to the ambiguity. Every row must have a
     model with weight.
     """
+    return shares(rule, w, evidence)[:2]
+
+
+def shares(rule: AnyRule, w: Array, evidence: Evidence) -> tuple[Array, Array, float]:
+    """Return :func:`model_shares`, and of a log pool the :func:`asymmetry`, else 0."""
     u = evidence.weight / evidence.total_weight
-    error, spread = np.zeros(len(w)), np.zeros(len(w))
-    family, chosen = evidence.family, np.flatnonzero(w > 0)
+    error, spread, odd = np.zeros(len(w)), np.zeros(len(w)), 0.0
+    chosen = np.flatnonzero(w > 0)
     for rows in _blocks(evidence):
-        block, here = evidence.take(rows).models(chosen), u[rows]
+        block, here = evidence.take(rows), u[rows]
+        block = block if len(chosen) == len(w) else block.models(chosen)  # a copy
         weights, nll = row_weights(w[chosen], block), -block.log_likelihood()
         error[chosen] += np.where(weights > 0, weights * nll, 0.0) @ here
         if rule is LOG:
-            pooled = rule.pooled(w[chosen], block.parameters, block.attendance, family=family)
-            apart = np.stack([family.divergence(pooled, own) for own in block.parameters])
+            pooled = _pooled(rule, w[chosen], block)
+            there, back = block.family.divergences(pooled, block.parameters)
+            with np.errstate(invalid="ignore"):  # both may be infinite
+                odds = 0.5 * np.where(weights > 0, weights * (there - back), 0.0)
+            odd += sum(float(here @ own) for own in odds)
         else:
-            apart = nll - rule.row_losses(w[chosen], 1.0, block, closure=False)
-        spread[chosen] += np.where(weights > 0, weights * apart, 0.0) @ here
-    return error, spread
+            there = nll - rule.row_losses(w[chosen], 1.0, block, closure=False)
+        spread[chosen] += np.where(weights > 0, weights * there, 0.0) @ here
+    return error, spread, odd
 
 
-def pair_shares(w: Array, evidence: Evidence) -> Array:
-    """Return ``¼ E[w̃_α w̃_β J_αβ]``, (M, M): summed over all cells, eq. 5's ambiguity."""
+def _pooled(rule: AnyRule, w: Array, block: Evidence) -> Array:
+    """Return the pool at T = 1, (n, P)."""
+    family = block.family
+    if family is CATEGORICAL and block.large:
+        return rule.pooled_quickly(w, 1.0, block, closure=False)
+    return rule.pooled(w, block.parameters, block.attendance, family=family)
+
+
+def pair_shares(w: Array, evidence: Evidence, apart: Array | None = None) -> Array:
+    """Return ``¼ E[w̃_α w̃_β J_αβ]``, (M, M): summed over all cells, eq. 5's ambiguity.
+
+    ``apart`` are the mean divergences J of all models (M, M), if somebody knows them: then
+    nothing else has to be where everybody answered and counts alike.
+    """
+    if evidence.attendance is None and apart is not None:
+        return np.asarray(0.25 * np.where(np.outer(w, w) > 0, np.outer(w, w) * apart, 0.0))
     chosen = np.flatnonzero(w > 0)
     share = np.zeros((len(w), len(w)))
     some = evidence.models(chosen)
@@ -73,16 +97,7 @@ def pair_shares(w: Array, evidence: Evidence) -> Array:
 
 def asymmetry(w: Array, rule: AnyRule, evidence: Evidence) -> float:
     """Return ``½ E Σ w̃_α [K(p̄, p_α) − K(p_α, p̄)]``: what eq. 5 leaves out of the ambiguity."""
-    u, total = evidence.weight / evidence.total_weight, 0.0
-    family, chosen = evidence.family, np.flatnonzero(w > 0)
-    for rows in _blocks(evidence):
-        block = evidence.take(rows).models(chosen)
-        weights = row_weights(w[chosen], block)
-        pooled = rule.pooled(w[chosen], block.parameters, block.attendance, family=family)
-        for own, share in zip(block.parameters, weights, strict=True):
-            odd = family.divergence(pooled, own) - family.divergence(own, pooled)
-            total += 0.5 * float(u[rows] @ np.where(share > 0, share * odd, 0.0))
-    return total
+    return shares(rule, w, evidence)[2]
 
 
 def pair_figures(rule: AnyRule, pairs: Array, odd: float, ambiguity: float) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class ClassScores:
     digits, class_digits
         Of the cells of the top class, and of every class against the rest; None for as many as
         fit into a few megabytes.
+    large
+        Whether the rows are so many that compiled kernels are worth their loading, and there.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class ClassScores:
         ordered: bool = False,
         digits: int | None = None,
         class_digits: int | None = None,
+        large: bool = False,
     ) -> None:
-        self.classes, self.ordered = classes, ordered
+        self.classes, self.ordered, self.large = classes, ordered, large
         self.top = Curve(digits or digits_for(1, 5, CLASS_BYTES))
         self.each = ClassCurves(classes, class_digits or digits_for(classes, 3, CLASS_BYTES))
         self._sums = np.zeros(5)  # weight, NLL, Brier, right, RPS
@@ -56,18 +59,25 @@ class ClassScores:
 
     def add(self, log_p: Array, outcomes: Outcomes, weight: Array) -> None:
         """Add (n, K) log-probabilities, what happened, and row weights."""
-        if not len(weight):
-            return
-        p, q = np.exp(log_p), outcomes.probabilities(self.classes)
+        if len(weight):
+            self._add(log_p, np.exp(log_p), outcomes, weight)
+
+    def _add(self, log_p: Array, p: Array, outcomes: Outcomes, weight: Array) -> Array:
+        """Add rows; return the largest probability of each."""
         top, rows, u = p.argmax(axis=1), np.arange(len(p)), float(weight.sum())
-        sure, right = p[rows, top], q[rows, top]
+        sure, right = p[rows, top], outcomes.of(top)
         nll = np.where(weight > 0, losses(log_p, outcomes), 0.0)
         rps = ranked_probability_score(log_p, outcomes, weight) if self.ordered else 0.0
-        brier = float(weight @ ((p - q) ** 2).sum(axis=1))
+        if self.large:
+            brier = self.each.add_quickly(p, outcomes, weight)
+        else:
+            q = outcomes.probabilities(self.classes)
+            brier = float(weight @ ((p - q) ** 2).sum(axis=1))
+            self.each.add(p, q, weight)
         self._sums += (u, float(weight @ nll), brier, float(weight @ right), u * rps)
         self.top.add(sure, right, weight)
-        self.each.add(p, q, weight)
         self.rows += len(weight)
+        return np.asarray(sure)
 
     def found(self) -> dict[str, Any]:
         """Return the scores by name."""

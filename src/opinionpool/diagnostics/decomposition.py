@@ -12,17 +12,22 @@ Array = NDArray[np.float64]
 
 
 def decomposition(
-    rule: AnyRule, weights: Array, evidence: Evidence, loss: float
+    rule: AnyRule,
+    weights: Array,
+    evidence: Evidence,
+    loss: float,
+    rows: tuple[Array, Array] | None = None,
 ) -> dict[str, float]:
     """Split a pool's mean loss: ``loss = average_error − ambiguity − temperature_gain``.
 
     The split is at T = 1; what the temperature adds on top stands apart. Only rows that some
     model answered may be given, and ``loss`` is the tempered pool's on them. Where no model with
-    weight answered, the fallback is all the error there is, and nobody disagrees.
+    weight answered, the fallback is all the error there is, and nobody disagrees. ``rows`` are
+    error and ambiguity of evidence in memory (:meth:`Rule.ambiguity`), if somebody knows them.
     """
     average = spread = 0.0
     for part in evidence.parts():
-        error, ambiguity = rule.ambiguity(weights, part)
+        error, ambiguity = rule.ambiguity(weights, part) if rows is None else rows
         u = part.weight / evidence.total_weight
         average += _summed(u, _or_fallback(error, weights, part))
         spread += _summed(u, _or_fallback(ambiguity, weights, part, 0.0))

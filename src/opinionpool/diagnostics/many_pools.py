@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels import fused
 from ..kernels import reference as kernels
 from ..rules import LOG
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence, Outcomes
+from ..rules.fused import worth_kernels
 
 Array = NDArray[np.float64]
 Present = NDArray[np.bool_]
@@ -81,6 +83,10 @@ class Losses:
 
 def losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Losses:
     """Evaluate tempered pools of classes by the log or the linear rule."""
+    # (Of a linear pool at T = 1 only what happened matters.)
+    plain = rule is not LOG and pools.untempered and evidence.outcomes.soft is None
+    if pools.fixed and not plain and _quick(pools, evidence):
+        return Losses(_quick_losses(rule, pools, evidence), np.zeros((2, len(pools.w))))
     rows, bends = [], np.zeros((2, len(pools.w)))
     for part in pools.parts(evidence):
         block = evidence.take(part)
@@ -94,12 +100,81 @@ def losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Losses:
     return Losses(np.concatenate(rows, axis=1), bends)
 
 
+def bends(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Array:
+    """Return the derivatives in the temperatures alone, see :class:`Losses`: (2, C)."""
+    if _quick(pools, evidence):
+        found = [_quick_bends(rule, w, s, evidence) for w, s in zip(pools.w, pools.s, strict=True)]
+        if all(own is not None for own in found):
+            return np.array(found).T
+    return losses(rule, pools, evidence).bends
+
+
 def log_slopes(pools: Candidates, evidence: Evidence) -> Array:
-    """Return the gradients of log pools' summed losses in ``v = s w``, (C, M)."""
+    """Return the gradients of log pools' summed losses in ``v = s w``, (C, M): of their members."""
+    if _quick(pools, evidence):
+        return _quick_slopes(pools, evidence)
     total = np.zeros_like(pools.w)
     for rows in pools.parts(evidence):
         total += _LogRows(pools, evidence.take(rows)).slopes()
     return total
+
+
+def _quick(pools: Candidates, evidence: Evidence) -> bool:
+    """Whether compiled kernels are to pool, one pool after the other.
+
+    Not where there are zeros: which of them veto differs from pool to pool, and a model whose
+    zeros do not has a slope all the same.
+    """
+    large = evidence.large and worth_kernels(evidence) and bool((pools.s > 0).all())
+    return large and not any(np.isneginf(own).any() for own in evidence.parameters)
+
+
+def _quick_losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Array:
+    found, present = np.empty((len(pools.w), evidence.n_rows)), evidence.present
+    for own, w, s in zip(found, pools.w, pools.s, strict=True):
+        log_p = rule.pooled_quickly(w, float(s), evidence, closure=False)
+        own[:] = -evidence.outcomes.expectation(log_p)
+    if present is None:
+        return found
+    answered = np.stack([present[w > 0].any(axis=0) for w in pools.w])
+    return np.where(answered, found, evidence.fallback_loss())
+
+
+def _quick_bends(rule: AnyRule, w: Array, s: float, evidence: Evidence) -> Array | None:
+    """Return a pool's two :func:`bends`; None where a cell of it is 0.
+
+    A tempered pool is the log pool of one model, the pool at T = 1, and of the weight 1/T.
+    """
+    u, outcomes = evidence.weight, evidence.outcomes
+    pooled = rule.pooled_quickly(w, 1.0, evidence, closure=False)
+    if evidence.present is not None:
+        unanswered = ~evidence.present[w > 0].any(axis=0)
+        pooled[unanswered], u = 0.0, np.where(unanswered, 0.0, u)
+    if not np.isfinite(pooled).all():
+        return None
+    v = np.array([s])
+    sums = fused.log_sums([pooled], v, outcomes.classes, u, soft=outcomes.soft)
+    assert sums.gradient is not None
+    assert sums.curvature is not None
+    return np.array([s * sums.gradient[0], s**2 * sums.curvature[0, 0]])
+
+
+def _quick_slopes(pools: Candidates, evidence: Evidence) -> Array:
+    found, outcomes = np.zeros_like(pools.w), evidence.outcomes
+    for c, models in enumerate(pools.members):
+        some = np.flatnonzero(models)
+        sums = fused.log_sums(
+            [evidence.parameters[i] for i in some],
+            pools.s[c] * pools.w[c, some],
+            outcomes.classes,
+            evidence.weight,
+            soft=outcomes.soft,
+            present=None if evidence.present is None else evidence.present[some],
+            order=1,
+        )
+        assert sums.gradient is not None
+        found[c, some] = sums.gradient
+    return found
 
 
 class _LogRows:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.reference import gram
 from ..solvers.feasible import FeasibleSet
 from ..solvers.quadratic import RIDGE, solve
 from .paired import Clusters
@@ -100,7 +101,7 @@ class Scores:
         self._weight += np.bincount(group, weight, minlength=self._n)
         for column in range(s.shape[1]):
             self._by_group[:, column] += np.bincount(group, us[:, column], minlength=self._n)
-        self._moments += us.T @ us
+        self._moments += gram(us.T, us.T)
         self._crossed += weight @ us
         self._squares += float(weight @ weight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Calibration:
         self.class_digits = digits_for(curves * size, 3, CLASS_BYTES)
         self._columns = bool(known.family.columns)
         self._classes = [
-            _Classes(size, self.digits, self.class_digits, ordered)
+            _Classes(size, self.digits, self.class_digits, ordered, known.large)
             for _ in range(0 if self._columns else curves)
         ]
         self._densities = [_Densities() for _ in range(curves)]
@@ -40,22 +41,26 @@ class Calibration:
         self.weights, self.losses = np.zeros(curves), np.zeros(curves)
         self.rows = np.zeros(curves, dtype=np.int64)
 
-    def add(self, block: Case) -> None:
-        """Add a block of rows."""
-        answered = block.answered
-        for i, own in enumerate(block.evidence.parameters):
-            here = answered[i]
-            if self._columns:
-                mean, variance = own[here].T[:, None]
-                self._density(i, block, Mixture(np.ones_like(mean), mean, variance), here)
+    @property
+    def parts(self) -> tuple[_OfOne, ...]:
+        """The predictors, one by one: no two of them share a sum."""
+        return tuple(_OfOne(self, i) for i in range(len(self.names) + 1))
+
+    def add_one(self, i: int, block: Case) -> None:
+        """Add a block of rows to the sums of a model, or the last of them, the pool."""
+        if i == len(self.names):
+            everywhere, pooled = np.ones(len(block.weight), dtype=bool), block.pooled
+            if pooled.distribution is not None:
+                self._density(i, block, pooled.distribution, everywhere)
             else:
-                self._class(i, block, own if here.all() else own[here], here)
-        everywhere = np.ones(len(block.weight), dtype=bool)
-        pooled = block.pooled
-        if pooled.distribution is not None:
-            self._density(len(self.names), block, pooled.distribution, everywhere)
+                self._class(i, block, pooled.parameters, everywhere)
+            return
+        own, here = block.evidence.parameters[i], block.answered[i]
+        if self._columns:
+            mean, variance = own[here].T[:, None]
+            self._density(i, block, Mixture(np.ones_like(mean), mean, variance), here)
         else:
-            self._class(len(self.names), block, pooled.parameters, everywhere)
+            self._class(i, block, own if here.all() else own[here], here)
 
     def _class(self, i: int, block: Case, log_p: Array, here: NDArray[np.bool_]) -> None:
         outcomes, weight = block.targets.outcomes.take(here), block.weight[here]
@@ -99,22 +104,38 @@ class Calibration:
         return {**common, "nll": nll, **self._classes[i].drawn(self.z)}
 
 
+@dataclass(frozen=True)
+class _OfOne:
+    """The sums of one predictor."""
+
+    whole: Calibration
+    i: int
+
+    def add(self, block: Case) -> None:
+        self.whole.add_one(self.i, block)
+
+
 class _Classes(ClassScores):
     """Sums of one predictor of classes: its scores, and what is drawn of it."""
 
-    def __init__(self, size: int, digits: int, class_digits: int, ordered: bool) -> None:
-        super().__init__(size, ordered=ordered, digits=digits, class_digits=class_digits)
+    def __init__(
+        self, size: int, digits: int, class_digits: int, ordered: bool, large: bool
+    ) -> None:
+        cells = {"digits": digits, "class_digits": class_digits}
+        super().__init__(size, ordered=ordered, large=large, **cells)
         self._second = Curve(digits) if size == 2 else None
         self._confidence, self._pit = np.zeros((2, BARS))
 
-    def add(self, log_p: Array, outcomes: Outcomes, weight: Array) -> None:
-        super().add(log_p, outcomes, weight)
-        p, q, u = np.exp(log_p), outcomes.probabilities(self.classes), weight.sum()
-        self._confidence += u * np.array(histogram(p.max(axis=1), weight))
+    def _add(self, log_p: Array, p: Array, outcomes: Outcomes, weight: Array) -> Array:
+        sure, u = super()._add(log_p, p, outcomes, weight), weight.sum()
+        self._confidence += u * np.array(histogram(sure, weight))
         if self._second is not None:
-            self._second.add(p[:, 1], q[:, 1], weight)
+            second = np.ones(len(p), dtype=np.int64)
+            self._second.add(p[:, 1], outcomes.of(second), weight)
         if self.ordered:
+            q = outcomes.probabilities(self.classes)
             self._pit += u * np.array(pit_of_classes(log_p, q, weight))
+        return sure
 
     def drawn(self, z: float) -> dict[str, Any]:
         """Return the scores, and points of curves and histograms."""

@@ -41,6 +41,8 @@ class Case:
         Of bootstraps.
     numbers
         (n,) what the labelled rows are called, None for their numbers in ``targets``.
+    threads
+        How many compiled kernels may use.
     """
 
     pool: Pool
@@ -51,6 +53,7 @@ class Case:
     draws: int
     seed: int
     numbers: NDArray[np.int64] | None = None
+    threads: int = 1
 
     @property
     def rule(self) -> AnyRule:
@@ -77,12 +80,12 @@ class Case:
     @cached_property
     def evidence(self) -> Evidence:
         """The labelled rows as the rules want them: floored, and tempered, as members are."""
-        return evidence_of(self.known, self.targets, self.pool.policy)
+        return evidence_of(self.known, self.targets, self.pool.policy, threads=self.threads)
 
     @cached_property
     def pooled(self) -> Pooled:
         """What the pool says of the labelled rows."""
-        return self.pool.pool_known(self.rows)
+        return self.pool.pool_known(self.rows, threads=self.threads)
 
     @cached_property
     def losses(self) -> Array:
@@ -93,6 +96,18 @@ class Case:
     def own_losses(self) -> Array:
         """Each model's loss in each row, (M, n): 0 where it is absent."""
         return -self.evidence.log_likelihood()
+
+    @cached_property
+    def split(self) -> tuple[Array, Array]:
+        """The members' weighted error and their ambiguity in each row, (n,) each."""
+        return self.rule.ambiguity(self.pool.weights, self.evidence)
+
+    @cached_property
+    def divergences(self) -> Array:
+        """Mean symmetric divergence J of each pair, over the rows that both answered: (M, M)."""
+        e = self.evidence
+        with np.errstate(invalid="ignore"):
+            return e.family.mean_divergences(e.parameters, e.weight, e.present)
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -112,6 +127,10 @@ class Case:
         if present is None:
             return np.ones(len(self.weight), dtype=bool)
         return np.asarray(present[self.pool.weights > 0].any(axis=0))
+
+    def looked_up(self) -> None:
+        """Make what several threads are going to look at: a property may be made only once."""
+        _ = self.rows, self.losses, self.own_losses, self.served
 
     def mean(self, rows: Array) -> float:
         """Return the mean of losses (n,) over the weighted rows."""

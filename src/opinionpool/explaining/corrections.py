@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..diagnostics.many_pools import log_slopes, losses
+from ..diagnostics.many_pools import bends, log_slopes
 from ..diagnostics.pareto import Models
 from ..families import CATEGORICAL
 from ..options import penalty_scale
@@ -88,13 +88,14 @@ class Corrections:
         evidence = block.evidence
         self._total += evidence.total_weight
         if self._warm is not None:
-            found = losses(self.rule, replace(self._warm, fixed=False), evidence)
-            self._bends += found.bends
+            self._bends += bends(self.rule, replace(self._warm, fixed=False), evidence)
         if not self._sets:
             return
-        here = np.ones((evidence.n_models, evidence.n_rows))
-        here = here if evidence.present is None else evidence.present.astype(np.float64)
-        self._weight += (self._at.members.astype(np.float64) @ here > 0) @ evidence.weight
+        if evidence.present is None:
+            self._weight += evidence.total_weight
+        else:
+            some = [evidence.present[own].any(axis=0) for own in self._at.members]
+            self._weight += np.stack(some) @ evidence.weight
         if self._of_classes:
             self._slope += log_slopes(self._at, evidence)
             return
@@ -113,10 +114,10 @@ class Corrections:
             moved[models] = self._moved(c, models)
         if self._warm is None:
             return moved
-        for models, bends in zip(self._tempered, self._bends.T, strict=True):
+        for models, own in zip(self._tempered, self._bends.T, strict=True):
             pool, _ = moved[models]
             beta, scale = pool.inverse_temperature, penalty_scale(pool.settings.penalty)
-            beta, less = stepped(beta, bends, scale, self._total)
+            beta, less = stepped(beta, own, scale, self._total)
             if beta > 0:
                 moved[models] = replace(pool, temperature=1 / beta), less
         return moved

@@ -98,6 +98,8 @@ class Refits:
             self.scale,
             self.settings,
             self.seed,
+            case.threads,
+            traced=False,  # nobody asks on which rows it was
         )
 
     def known(self, models: Models) -> Predictions:
@@ -108,7 +110,7 @@ class Refits:
     def losses(self, pool: Pool, models: Models, targets: Targets) -> Array:
         """Return a refitted pool's losses on labelled rows."""
         rows = self.known(models).take(targets.rows)
-        return losses_of(pool.pool_known(rows), targets)
+        return losses_of(pool.pool_known(rows, threads=self.case.threads), targets)
 
     def _fitted(self, models: Models) -> Fitted | None:
         try:

@@ -25,8 +25,7 @@ class RowsShown:
     def add(self, block: Case) -> None:
         """Add a block of rows, which come after all others."""
         e, seen = block.evidence, block.weight > 0
-        _, ambiguity = block.rule.ambiguity(block.pool.weights, e)
-        ambiguity = np.where(block.served & seen, ambiguity, np.nan)
+        ambiguity = np.where(block.served & seen, block.split[1], np.nan)
         wrong = np.where(seen, block.losses, np.nan)
         own = block.own_losses
         if e.present is not None:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..diagnostics.ambiguity import asymmetry, model_shares, pair_figures, pair_shares
+from ..diagnostics.ambiguity import pair_figures, pair_shares, shares
 from ..diagnostics.decomposition import decomposition
 from ..diagnostics.duplicates import clustered_order
+from ..families import CATEGORICAL
+from ..kernels.reference import gram
 from ..losses import mean_loss
 from ..pool import Pool
 from ..rules import LOG, RULES
@@ -42,16 +44,23 @@ class Split:
         if evidence.present is not None and evidence.present.all():
             evidence = replace(evidence, present=None)
         rule, w, s = RULES[pool.rule], pool.weights, pool.inverse_temperature
-        tempered = mean_loss(rule, w, s, evidence, closure=pool.policy.closure)
         u = evidence.total_weight
+        if pool.vector is None and evidence.family is CATEGORICAL:
+            counts = evidence.weight > 0  # not 0·inf
+            tempered = float(evidence.weight[counts] @ block.losses[served][counts] / u)
+        else:
+            tempered = mean_loss(rule, w, s, evidence, closure=pool.policy.closure)
+        rows = block.split[0][served], block.split[1][served]
         # Means of the block, made sums again.
-        for name, mean in decomposition(rule, w, evidence, tempered).items():
+        for name, mean in decomposition(rule, w, evidence, tempered, rows).items():
             self._whole[name] = self._whole.get(name, 0.0) + u * mean
         with np.errstate(invalid="ignore"):
-            self._shares += u * np.array(model_shares(rule, w, evidence))
+            *found, odd = shares(rule, w, evidence)
+            self._shares += u * np.array(found)
             if rule is LOG:
-                self._pairs += u * pair_shares(w, evidence)
-                self._asymmetry += u * asymmetry(w, rule, evidence)
+                apart = block.divergences if block.evidence.present is None else None
+                self._pairs += u * pair_shares(w, evidence, apart)
+                self._asymmetry += u * odd
         self._rows += int(served.sum())
         self._total += u
         self._loss += float(evidence.weight @ block.losses[served])
@@ -98,11 +107,13 @@ class Divergences:
     def add(self, block: Case) -> None:
         """Add a block of rows."""
         e = block.evidence
-        here = np.ones((e.n_models, e.n_rows)) if e.present is None else e.present.astype(float)
-        both = (here * e.weight) @ here.T
+        if e.present is None:
+            both = np.full_like(self._weight, e.total_weight)
+        else:
+            here = e.present.astype(float)
+            both = gram(here * e.weight, here)
         with np.errstate(invalid="ignore"):
-            mean = e.family.mean_divergences(e.parameters, e.weight, e.present)
-            self._sum += np.where(both > 0, both * mean, 0.0)
+            self._sum += np.where(both > 0, both * block.divergences, 0.0)
         self._weight += both
 
     @property

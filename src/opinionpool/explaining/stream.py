@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..diagnostics.paired import Clusters
+from ..families import CATEGORICAL
+from ..kernels.threads import in_threads
 from ..pool import Pool
 from ..predictions import Predictions, Targets
+from ..predictions.precise import Precise
+from ..rules.fused import worthwhile
 from .case import Case
+from .survey import Sums
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 #: Cells of a block: 8 MB, so that the calls around it cost nothing and a dozen temporaries little.
 BLOCK_CELLS = 1 << 20
-
-
-class Sums(Protocol):
-    """Something that is added up over blocks."""
-
-    def add(self, block: Case) -> None:
-        """Add a block of rows, which come after all others."""
-        ...
 
 
 class Stream:
@@ -38,11 +35,15 @@ class Stream:
         As for :class:`~opinionpool.explaining.case.Case`.
     cluster
         (n,) which labelled rows are one draw, None where every one is.
+    threads
+        How many add up large predictions; they end with each block.
 
     Attributes
     ----------
     passes
         How many times the rows were read.
+    large
+        Whether they are so many that compiled kernels are worth their loading.
     """
 
     def __init__(
@@ -54,9 +55,13 @@ class Stream:
         z: float,
         draws: int,
         seed: int,
+        threads: int = 1,
     ) -> None:
+        cells = known.n_models * len(targets.rows) * known.n_parameters
+        self.large = known.family is CATEGORICAL and worthwhile(cells)
+        known = replace(known, large=self.large)
         self.pool, self.known, self.targets, self.cluster = pool, known, targets, cluster
-        self.z, self.draws, self.seed = z, draws, seed
+        self.z, self.draws, self.seed, self.threads = z, draws, seed, threads
         self.n = len(targets.rows)
         self.passes = 0
 
@@ -69,7 +74,8 @@ class Stream:
     def at_hand(self) -> bool:
         """Whether some of the rows can be had without reading the others."""
         parameters = self.known.parameters
-        sources = getattr(parameters, "sources", ())
+        cells = parameters.cells if isinstance(parameters, Precise) else parameters
+        sources = getattr(cells, "sources", ())
         in_place = bool(sources) and all(source.in_memory for source in sources)
         return in_place or isinstance(parameters, np.ndarray)
 
@@ -78,14 +84,23 @@ class Stream:
         parameters: Any = self.known.parameters[:, self.targets.rows[rows]]
         if not isinstance(parameters, np.ndarray):
             parameters = np.concatenate([part for _, part in parameters.parts()], axis=1)
-        return self.case(parameters, rows)
+        return self.case(parameters, rows, self.threads)
 
     def read(self, *sums: Sums) -> None:
-        """Read all rows once and add them to all sums."""
+        """Read all rows once and add them to all sums.
+
+        Threads share the sums out, never the rows of one: each sum adds the blocks up in their
+        order, however many threads there are.
+        """
         self.passes += 1
+        spans = [(i, i + 1) for i in range(len(sums))]
         for block in self.blocks():
-            for each in sums:
-                each.add(block)
+            block.looked_up()
+
+            def add(i: int, _: int, block: Case = block) -> None:
+                sums[i].add(block)
+
+            in_threads(add, spans, self.threads if self.large else 1)
 
     def blocks(self) -> Iterator[Case]:
         """Yield consecutive labelled rows."""
@@ -95,7 +110,7 @@ class Stream:
             for start in range(0, n, step):
                 yield self._block(first + start, parameters[:, start : start + step])
 
-    def case(self, parameters: Array, rows: Rows) -> Case:
+    def case(self, parameters: Array, rows: Rows, threads: int = 1) -> Case:
         """Return some labelled rows (n,), by their numbers among these, as a case of their own."""
         known, targets = self.known, self.targets.take(rows)
         at = targets.rows
@@ -115,6 +130,7 @@ class Stream:
             self.draws,
             self.seed,
             at,
+            threads,
         )
 
     def _block(self, first: int, parameters: Array) -> Case:
@@ -171,4 +187,4 @@ class Sample:
 
     def case(self) -> Case:
         """Return the sample."""
-        return self.stream.case(self._parameters, self.rows)
+        return self.stream.case(self._parameters, self.rows, self.stream.threads)

@@ -61,7 +61,8 @@ def answer(stream: Stream, asked: Question, chosen: NDArray[np.int64]) -> Answer
     costs = Costs(pool, heard.patterns(), clusters)
     spared = frozenset([refits.everyone] if own else [])
     first = Corrections(refits, _started(refits, own), spared, same=asked.same)
-    sums = (survey, way, calibration, first, temperatures, costs)
+    # The most work first: threads that take what is next then end together.
+    sums = (first, *survey.parts, *calibration.parts, *temperatures.parts, way, costs)
     stream.read(*sums, *(() if doubtful else (slopes,)))
     _warn_of_fallback(pool, survey.touched)
 
@@ -79,7 +80,7 @@ def answer(stream: Stream, asked: Question, chosen: NDArray[np.int64]) -> Answer
         same=asked.same,
         last=last,
     )
-    stream.read(revised, last, temperatures)
+    stream.read(revised, last, *temperatures.parts)
 
     estimate, why = slopes.estimate(asked.temperature, scale)
     again = revised.some(revised.everyone)

@@ -6,6 +6,8 @@ steps on all rows leave none that matters: Newton's error is squared each time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,9 +44,15 @@ class Temperatures:
     def _start(self) -> None:
         self._sums = np.zeros((4, len(self._beta)))  # weight, loss, slope, curvature
 
-    def add(self, block: Case) -> None:
-        """Add a block of rows."""
-        for i, own, here in _predictors(block, self._able):
+    @property
+    def parts(self) -> tuple[_OfOne, ...]:
+        """The predictors, one by one: no two of them share a sum."""
+        return tuple(_OfOne(self, i) for i in range(len(self._beta)))
+
+    def add_one(self, i: int, block: Case) -> None:
+        """Add a block of rows to the sums of a model, or the last of them, the pool."""
+        only = np.arange(len(self._able)) == i
+        for _, own, here in _predictors(block, self._able & only):
             if not here.any():
                 continue
             evidence = alone(block, own if here.all() else own[here], here)
@@ -79,6 +87,17 @@ class Temperatures:
             else None
             for b, loss, able in zip(beta, losses, self._able, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class _OfOne:
+    """The sums of one predictor."""
+
+    whole: Temperatures
+    i: int
+
+    def add(self, block: Case) -> None:
+        self.whole.add_one(self.i, block)
 
 
 def _predictors(case: Case, able: NDArray[np.bool_]) -> list[tuple[int, Array, NDArray[np.bool_]]]:

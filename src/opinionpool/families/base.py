@@ -137,6 +137,11 @@ class Family(ABC):
     def divergence(self, p: Array, q: Array) -> Array:
         """Return ``K(p, q)`` along the last axis, in nats."""
 
+    def divergences(self, p: Array, others: Array) -> tuple[Array, Array]:
+        """Return ``K(p, q_α)`` and ``K(q_α, p)`` of p (n, P) and others (M, n, P): (M, n) each."""
+        there = np.stack([self.divergence(p, q) for q in others])
+        return there, np.stack([self.divergence(q, p) for q in others])
+
     @abstractmethod
     def log_ambiguity(self, w: Array, parameters: Array, present: Present | None) -> Array:
         """Return ``A = Σ w_α K(p̄, p_α)`` of each row for the log pool p̄, (n,); w is (M, n)."""

@@ -36,6 +36,17 @@ class Categorical(Family):
         """Return ``K(p, q)`` of log-probabilities."""
         return kullback_leibler(p, q)
 
+    def divergences(self, p: Array, others: Array) -> tuple[Array, Array]:
+        """Return ``K(p, q_α)`` and ``K(q_α, p)`` of log-probabilities."""
+        shares = np.exp(p)
+        found = np.empty((2, *others.shape[:2]))
+        for there, back, q in zip(*found, others, strict=True):
+            with np.errstate(invalid="ignore"):  # −inf less −inf, where it counts nothing
+                apart = p - q
+            there[:] = _expected(shares, apart)
+            back[:] = -_expected(np.exp(q), apart)
+        return found[0], found[1]
+
     def mean_divergences(
         self, parameters: Array, weight: Array, present: Present | None = None
     ) -> Array:
@@ -193,11 +204,18 @@ def entropy(p: Array) -> Array:
 
 def kullback_leibler(log_p: Array, log_q: Array) -> Array:
     """Return ``K(p, q) = Σ p (ln p − ln q)`` over the last axis; inf where q = 0 < p."""
-    p = np.exp(log_p)
     with np.errstate(invalid="ignore"):
-        terms = np.where(p > 0, p * (log_p - log_q), 0.0)
+        return _expected(np.exp(log_p), log_p - log_q)
+
+
+def _expected(p: Array, values: Array) -> Array:
+    """Return ``Σ p x`` over the last axis; what has probability 0 counts nothing."""
+    with np.errstate(invalid="ignore"):
+        terms = p * values
     result: Array = terms.sum(axis=-1)
-    return result
+    if np.isfinite(result).all():  # else cells may be 0·∞
+        return result
+    return np.asarray(np.where(p > 0, terms, 0.0).sum(axis=-1))
 
 
 def symmetric_divergence(log_p: Array, log_q: Array) -> Array:
@@ -214,11 +232,13 @@ def mean_divergences(log_p: Array, weight: Array, present: Present | None = None
     """
     m = len(log_p)
     here = np.ones(log_p.shape[:2]) if present is None else present.astype(np.float64)
-    finite = np.where(here[:, :, None] > 0, log_p, 0.0)
-    p = np.exp(finite) * (here * weight)[:, :, None]
-    cross = p.reshape(m, -1) @ (finite * here[:, :, None]).reshape(m, -1).T
-    own = np.einsum("mnk,mnk->mn", p, finite) @ here.T
-    rows = (here * weight) @ here.T
+    finite = log_p if present is None else np.where(present[:, :, None], log_p, 0.0)
+    p = np.exp(finite)
+    p *= (here * weight)[:, :, None]
+    # Where nobody is absent that is all; and elsewhere what is absent is 0 already.
+    cross = kernels.gram(p.reshape(m, -1), finite.reshape(m, -1))
+    own = kernels.gram(np.einsum("mnk,mnk->mn", p, finite), here)
+    rows = kernels.gram(here * weight, here)
     total: Array = own + own.T - cross - cross.T
     return np.maximum(total / np.where(rows > 0, rows, 1.0), 0.0)
 

@@ -55,6 +55,12 @@ class Outcomes:
         summed: Array = terms.sum(axis=-1)
         return summed
 
+    def of(self, classes: NDArray[np.int64]) -> Array:
+        """Return the probability of one class in each row, (n,)."""
+        if self.soft is not None:
+            return np.asarray(self.soft[np.arange(len(classes)), classes])
+        return np.asarray(self.classes == classes, dtype=np.float64)
+
     def entropy(self) -> Array:
         """Return the entropy of each row's outcome, (n,): no loss is less.
 

@@ -43,6 +43,9 @@ class Predictions:
         What is predicted.
     confidence
         (M, N) scores in [0, 1] that came with the predictions, NaN where absent; or None.
+    large
+        Whether these are some of so many rows that compiled kernels are worth their loading,
+        however few they are themselves.
     """
 
     names: tuple[str, ...]
@@ -54,6 +57,7 @@ class Predictions:
     dtype: np.dtype[Any] = np.dtype(np.float64)  # noqa: RUF009 - a dtype is immutable
     family: Family = CATEGORICAL
     confidence: Array | None = None
+    large: bool = False
 
     @property
     def n_models(self) -> int:

@@ -99,6 +99,16 @@ class Rule(ABC, Generic[BlockT]):
         """
         return False
 
+    def pooled_quickly(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
+        """Return tempered log-probabilities (n, K) of evidence in memory, by compiled kernels.
+
+        For classes and s > 0. Rows that cannot be pooled are not defined.
+        """
+        out = np.empty((evidence.n_rows, evidence.n_parameters))
+        logits = list(evidence.parameters)
+        self.pool_logits(w, s, logits, evidence.attendance, out=out, closure=closure)
+        return out
+
     @abstractmethod
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's loss in each row, (n,), for s = 1/T.

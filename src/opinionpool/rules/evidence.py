@@ -65,6 +65,9 @@ class Evidence:
         counts in the row's weights ``∝ w_α c_nα^γ``; None and 0 where it does not.
     threads
         How many threads compiled kernels may use.
+    large
+        Whether these are some of so many rows that compiled kernels are worth their loading,
+        however few they are themselves.
     """
 
     parameters: Array
@@ -76,6 +79,7 @@ class Evidence:
     confidence: Array | None = None
     gamma: float = 0.0
     threads: int = 1
+    large: bool = False
     #: ``ℓ_α(y_n)``, (M, N), of evidence that was :meth:`looked_up`; no field, so not inherited.
     _at_outcome: ClassVar[Array | None] = None
     #: Stretches that are all of these rows that count, shared with other evidence; no field either.

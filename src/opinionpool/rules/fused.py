@@ -39,6 +39,11 @@ def worthwhile(cells: int) -> bool:
     return cells >= WORTHWHILE and fused.compiled()
 
 
+def worth_kernels(evidence: Evidence) -> bool:
+    """Whether compiled kernels are worth it for evidence in memory, or for that it is part of."""
+    return fused.compiled() if evidence.large else worthwhile(evidence.parameters.size)
+
+
 @dataclass(frozen=True)
 class FusedLogBlock:
     """All rows of categorical evidence for the log rule, in memory or read part by part."""
@@ -51,7 +56,7 @@ class FusedLogBlock:
         """Return the block, None where plain NumPy is to do it."""
         if evidence.family is not CATEGORICAL:
             return None
-        if not isinstance(evidence.parameters, Lazy) and not worthwhile(evidence.parameters.size):
+        if not (isinstance(evidence.parameters, Lazy) or worth_kernels(evidence)):
             return None
         missing = evidence.attendance is not None
         return cls(evidence, evidence.fallback_loss() if missing else None)

@@ -99,7 +99,11 @@ class LinearRule(Rule[AnyBlock]):
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
         # What the mixture gives to a class that happened, no other class has a say in.
-        if family.mixes and (s != 1 or evidence.outcomes.soft is not None):
+        apart = not family.mixes or (s == 1 and evidence.outcomes.soft is None)
+        if not apart and evidence.large and s > 0:
+            quick = self.pooled_quickly(w, s, evidence, closure=closure)
+            return -family.log_likelihood(quick, evidence.outcomes)
+        if not apart:
             pooled = self.pooled(w, evidence.parameters, evidence.attendance, family=family)
             return -family.log_likelihood(family.tempered(pooled, s), evidence.outcomes)
         weights = np.broadcast_to(w[:, None], (len(w), evidence.n_rows))
@@ -117,7 +121,8 @@ class LinearRule(Rule[AnyBlock]):
         if lazy is not None and (soft or not lazy.affords(stored * evidence.n_models)):
             return [Streamed(self, evidence)]
         # What is read in place is looked up by compiled kernels: they are loaded.
-        large = lazy is not None or evidence.n_models * evidence.n_rows >= WORTHWHILE
+        cells = evidence.n_models * evidence.n_rows
+        large = lazy is not None or evidence.large or cells >= WORTHWHILE
         if large and not (soft or missing) and fused.compiled():
             counts = evidence.weight > 0
             log_f, weight = evidence.log_likelihood(), evidence.weight

@@ -106,6 +106,9 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
+        if family is CATEGORICAL and evidence.large and s > 0:
+            quick = self.pooled_quickly(w, s, evidence, closure=closure)
+            return -family.log_likelihood(quick, evidence.outcomes)
         pooled = self.pooled(
             w, evidence.parameters, evidence.attendance, closure=closure, family=family
         )
