@@ -139,14 +139,34 @@ class Evidence:
     def _surveyed(self) -> Array:
         """Return ``ℓ_α(y_n)`` of categorical distributions, in one reading of their logits."""
         found = np.empty((self.n_models, self.n_rows))
+        for rows, own in self._surveyed_parts():
+            found[:, rows] = own
+        return found if self.present is None else np.where(self.present, found, 0.0)
+
+    def _surveyed_parts(self) -> Iterator[tuple[slice, Array]]:
+        """Yield consecutive rows and what their survey finds, (M, n): NaN where absent."""
         for rows, arrays in logits_in(self.parameters, self.threads):
             q = self.outcomes.take(rows)
+            found = np.empty((len(arrays), len(q)))
             for own, x in zip(found, arrays, strict=True):
-                at_outcome = survey(
+                own[:] = survey(
                     x, q.classes, soft=q.soft, exact=True, checksum=False, threads=self.threads
                 ).at_outcome
-                own[rows] = at_outcome
-        return found if self.present is None else np.where(self.present, found, 0.0)
+            yield rows, found
+
+    def likelihood_parts(self) -> Iterator[tuple[Evidence, Array]]:
+        """Yield the rows in parts, and their ``ℓ_α(y_n)``, (M, n): 0 where absent.
+
+        A part's parameters mean nothing; of lazy ones there are never likelihoods of more rows
+        than are read at a time.
+        """
+        if not isinstance(self.parameters, Lazy):
+            yield self, self.log_likelihood()
+            return
+        for rows, found in self._surveyed_parts():
+            part = self.without_parameters(rows)
+            here = part.present
+            yield part, found if here is None else np.where(here, found, 0.0)
 
     def fallback_loss(self) -> Array:
         """Return the loss of each row if nobody answers it, (N,): inf where that is an error."""

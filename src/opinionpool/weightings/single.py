@@ -21,8 +21,8 @@ class Single(Weighting):
         """Return a one-hot weight."""
         evidence = task.evidence
         total = np.zeros(evidence.n_models)
-        for part in evidence.parts():
-            losses = -part.log_likelihood()
+        for part, log_f in evidence.likelihood_parts():
+            losses = -log_f
             if part.present is not None:
                 losses = np.where(part.present, losses, part.fallback_loss())
             total += losses @ part.weight
