@@ -248,7 +248,7 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked. Rows are fingerprinted if ``traced``."""
     predictions, targets = gathered.predictions, labelled(gathered)
     learned = is_word(settings.floor, "learned")
-    if learned or settings.scaling or not weighting.by_blocks:
+    if learned or not weighting.by_blocks:
         predictions = predictions.whole()
     epsilon = resolve_floor(settings.floor, rule, predictions)
     vetoes = rule.vetoes and predictions.family.rules_out

@@ -136,14 +136,16 @@ def evidence_of(
         present,
         fallback_parameters(policy, predictions),
         predictions.family,
-        confidence_of(rows, parameters, policy),
+        confidence_of(rows, parameters, policy, threads),
         policy.gamma or 0.0,
         threads,
         predictions.large,
     )
 
 
-def confidence_of(predictions: Predictions, parameters: Array, policy: Policy) -> Array | None:
+def confidence_of(
+    predictions: Predictions, parameters: Array, policy: Policy, threads: int = 1
+) -> Array | None:
     """Return how sure the models are of each row, (M, N), where that plays a part.
 
     Scores that came with the predictions, or else what the distributions themselves say.
@@ -152,7 +154,7 @@ def confidence_of(predictions: Predictions, parameters: Array, policy: Policy) -
         return None
     if predictions.confidence is not None:
         return predictions.confidence
-    return predictions.family.confidence(parameters)
+    return predictions.family.confidence(parameters, threads)
 
 
 def fallback_parameters(policy: Policy, predictions: Predictions) -> Array | None:
@@ -272,7 +274,9 @@ def pool_predictions(
     n, family = predictions.n_rows, predictions.family
     counting = np.ones(len(weights), dtype=bool) if policy.closure else weights > 0
     unanswered = np.zeros(n, dtype=bool) if present is None else ~present[weights > 0].any(axis=0)
-    m = attendance(present, confidence_of(predictions, parameters, policy), policy.gamma or 0.0)
+    m = attendance(
+        present, confidence_of(predictions, parameters, policy, threads), policy.gamma or 0.0
+    )
     s = inverse_temperature
     # What is shown of classes needs no logarithms on the way.
     fusible = _fusible(family, s, parameters, predictions.large)

@@ -31,10 +31,11 @@ def scaled(
         evidence.attendance,
         evidence.family,
         closure=closure,
+        threads=evidence.threads,
     )
     able = evidence.family.defined(log_p)
     happened, u = evidence.outcomes.take(able), evidence.weight[able]
-    vector = fit_vector(log_p[able], happened, u)
+    vector = fit_vector(log_p[able], happened, u, evidence.threads)
     after = losses(apply_vector(log_p[able], vector), happened)
     answered = float(u @ after / u.sum())
     lost = float(evidence.weight[~able] @ evidence.fallback_loss()[~able]) if not able.all() else 0

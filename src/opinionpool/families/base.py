@@ -158,8 +158,11 @@ class Family(ABC):
         added, ``entropy`` the outcomes' mean entropy. inf if nothing is known.
         """
 
-    def confidence(self, parameters: Array) -> Array | None:
-        """Return how sure distributions (..., P) are, in [0, 1]; None where nothing says."""
+    def confidence(self, parameters: Array, threads: int = 1) -> Array | None:
+        """Return how sure distributions (..., P) are, in [0, 1]; None where nothing says.
+
+        NaN where lazily read ones are absent.
+        """
         return None
 
     def separable(self, v: Array, mean: Sums) -> bool:

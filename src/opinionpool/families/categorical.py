@@ -15,7 +15,9 @@ from ..kernels import reference as kernels
 from ..maths.plain_numpy import xp
 from ..maths.softmax import log_softmax
 from .base import Family, LogRows, Present, Sums
+from .lazy import Lazy
 from .outcomes import Outcomes
+from .sureness import sureness
 
 Array = NDArray[np.float64]
 
@@ -123,8 +125,10 @@ class Categorical(Family):
             return np.inf
         return float((1 - tau) * (g @ v) + tau * mean.value + slope @ v)
 
-    def confidence(self, parameters: Array) -> Array:
+    def confidence(self, parameters: Array, threads: int = 1) -> Array:
         """Return ``1 − H/ln K``: 1 for a certainty, 0 for the uniform."""
+        if isinstance(parameters, Lazy):
+            return sureness(parameters, threads)
         size = np.log(parameters.shape[-1])
         return np.asarray(1 - entropy(np.exp(parameters)) / size)
 

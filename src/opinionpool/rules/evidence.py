@@ -173,10 +173,17 @@ class Evidence:
     def _surveyed(self) -> Array:
         """Return ``ℓ_α(y_n)`` of categorical distributions, in one reading of their cells."""
         found = np.empty((self.n_models, self.n_rows))
+        for rows, own in self._surveyed_parts():
+            found[:, rows] = own
+        return found if self.present is None else np.where(self.present, found, 0.0)
+
+    def _surveyed_parts(self) -> Iterator[tuple[slice, Array]]:
+        """Yield consecutive rows and what their survey finds, (M, n): NaN where absent."""
         for rows, arrays, shares in cells_in(self.parameters, self.threads):
             q = self.outcomes.take(rows)
+            found = np.empty((len(arrays), len(q)))
             for own, x, share in zip(found, arrays, shares, strict=True):
-                own[rows] = survey(
+                own[:] = survey(
                     x,
                     q.classes,
                     soft=q.soft,
@@ -185,7 +192,21 @@ class Evidence:
                     checksum=False,
                     threads=self.threads,
                 ).at_outcome
-        return found if self.present is None else np.where(self.present, found, 0.0)
+            yield rows, found
+
+    def likelihood_parts(self) -> Iterator[tuple[Evidence, Array]]:
+        """Yield the rows in parts, and their ``ℓ_α(y_n)``, (M, n): 0 where absent.
+
+        A part's parameters mean nothing; of lazy ones there are never likelihoods of more rows
+        than are read at a time, unless they were :meth:`looked_up`.
+        """
+        if not isinstance(self.parameters, Lazy) or self._at_outcome is not None:
+            yield self, self.log_likelihood()
+            return
+        for rows, found in self._surveyed_parts():
+            part = self.without_parameters(rows)
+            here = part.present
+            yield part, found if here is None else np.where(here, found, 0.0)
 
     def _knowing(self, at_outcome: Array | None) -> Evidence:
         """Note what is known: who replaces parameters or outcomes does not pass it on."""

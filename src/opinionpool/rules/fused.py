@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..families import CATEGORICAL
 from ..families.base import Sums
 from ..families.lazy import Lazy, logits_in
+from ..families.logits import Logits
 from ..kernels import fused
 from ..kernels.status import UNANSWERED
 from .evidence import Evidence
@@ -77,23 +78,34 @@ class FusedLogBlock:
         """Sum the loss alone."""
         return sum(value for _, value in self._parts(v, order=0))
 
+    def slopes(self, points: Array) -> Array:
+        """Sum the gradient at several points, (P, M) for (P, M), over one reading of the rows.
+
+        Rows that a point leaves unanswered add nothing to its sum.
+        """
+        total = np.zeros_like(points)
+        for some in self._readings():
+            for own, v in zip(total, points, strict=True):
+                own += some.sums(v, order=1).gradient
+        return total
+
     def _parts(self, v: Array, **asked: Any) -> Iterator[tuple[fused.Sums, float]]:
         """Yield the sums of consecutive rows, and their loss with that of unanswered rows."""
-        e = self.evidence
-        attendance = e.attendance
+        for some in self._readings():
+            found = some.sums(v, **asked)
+            yield found, self._value(found, some.rows)
+
+    def _readings(self) -> Iterator[_Reading]:
+        """Yield consecutive rows, as far as they are in memory together."""
+        e, attendance = self.evidence, self._attendance
         for rows, arrays in logits_in(e.parameters, e.threads):
-            here = e.without_parameters(rows)
-            found = fused.log_sums(
-                arrays,
-                v,
-                here.outcomes.classes,
-                here.weight,
-                soft=here.outcomes.soft,
-                present=None if attendance is None else attendance[:, rows],
-                threads=e.threads,
-                **asked,
-            )
-            yield found, self._value(found, rows)
+            here = None if attendance is None else attendance[:, rows]
+            yield _Reading(rows, arrays, e.without_parameters(rows), here)
+
+    @cached_property
+    def _attendance(self) -> Array | NDArray[np.bool_] | None:
+        """The evidence's, which takes a power of every row's confidence to tell."""
+        return self.evidence.attendance
 
     def _value(self, found: fused.Sums, rows: slice) -> float:
         bad = found.status != 0
@@ -103,6 +115,29 @@ class FusedLogBlock:
         if (bad & ~lost & (weight > 0)).any() or self.fallback_loss is None:
             return np.inf
         return found.value + float(weight[lost] @ self.fallback_loss[rows][lost])
+
+
+class _Reading(NamedTuple):
+    """Rows that are in memory: their logits, and what is known beside."""
+
+    rows: slice
+    arrays: Logits
+    evidence: Evidence
+    attendance: Array | NDArray[np.bool_] | None
+
+    def sums(self, v: Array, **asked: Any) -> fused.Sums:
+        """Return the kernels' sums at ``v``."""
+        e = self.evidence
+        return fused.log_sums(
+            self.arrays,
+            v,
+            e.outcomes.classes,
+            e.weight,
+            soft=e.outcomes.soft,
+            present=self.attendance,
+            threads=e.threads,
+            **asked,
+        )
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,18 @@ def fixed(weights: Array, n_evaluations: int = 0) -> Choice:
 
 
 def solved(
-    problem: PooledLoss, feasible: FeasibleSet, seed: int, enough: float | None = None
+    problem: PooledLoss,
+    feasible: FeasibleSet,
+    seed: int,
+    enough: float | None = None,
+    near: Array | None = None,
 ) -> Solution:
-    """Minimise a convex problem; with the help of a sample where reading all rows is work."""
+    """Minimise a convex problem; with the help of a sample where reading all rows is work.
+
+    From ``near`` the optimum, where somebody knows such a point, that is two steps of Newton's.
+    """
+    if near is not None:
+        return minimise(problem, feasible, near)
     lazy = isinstance(problem.evidence.parameters, Lazy)
     if not lazy or not problem.rule.joint_temperature:
         return minimise(problem, feasible)

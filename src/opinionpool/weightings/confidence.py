@@ -42,6 +42,7 @@ class Confidence(Weighting):
     name = "confidence"
     closure = True
     joint = True
+    by_blocks = True
     confident = True
 
     def choose(self, task: Task) -> Choice:
@@ -95,7 +96,8 @@ def with_confidence(evidence: Evidence) -> Evidence:
     """Return evidence with its scores, or else what its distributions themselves say."""
     if evidence.confidence is not None:
         return evidence
-    return replace(evidence, confidence=evidence.family.confidence(evidence.parameters))
+    known = evidence.family.confidence(evidence.parameters, evidence.threads)
+    return replace(evidence, confidence=known)
 
 
 class _Search:

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, warn
+from ..families.lazy import Lazy, logits_in
+from ..kernels.fused import survey
 from ..rules.evidence import Evidence
+from ..rules.fused import FusedLogBlock
 from ..solvers.feasible import FeasibleSet
 from ..solvers.quadratic import newton_step
 from .base import Choice, Task, Weighting, fixed
@@ -33,6 +36,7 @@ class Heskes(Weighting):
     name = "heskes"
     rules = frozenset({"log"})
     needs_positive = True
+    by_blocks = True
 
     def choose(self, task: Task) -> Choice:
         """Solve the programme once; the temperature is fitted afterwards."""
@@ -46,6 +50,7 @@ class HeskesResampled(Weighting):
     name = "heskes-resampled"
     rules = frozenset({"log"})
     needs_positive = True
+    by_blocks = True
     stochastic = True
 
     def choose(self, task: Task) -> Choice:
@@ -78,9 +83,7 @@ class Programme:
     def of(cls, name: str, task: Task) -> Programme:
         """Build the programme from evidence, and say so where it had to be repaired."""
         evidence = task.evidence
-        zeros = np.isneginf(evidence.parameters).any(axis=2)  # densities have none
-        # What an absent output holds means nothing.
-        if (zeros if evidence.present is None else zeros & evidence.present).any():
+        if _has_zeros(evidence):
             raise InputError(
                 f"weighting={name!r}: exact zeros make divergences infinite; use a floor"
             )
@@ -90,8 +93,7 @@ class Programme:
                 f"weighting={name!r}: models {apart[0]} and {apart[1]} (counted from 0) never "
                 "answered the same row, so their divergence is unknown"
             )
-        divergences = evidence.family.mean_divergences
-        programme = cls(divergences(evidence.parameters, evidence.weight, evidence.present))
+        programme = cls(divergences(evidence))
         if programme.removed:
             warn(
                 f"weighting={name!r}: the programme is not convex (tangent eigenvalue "
@@ -107,6 +109,25 @@ class Programme:
         return simplex.tidy(u + newton_step(u, losses + self.slope, self.curvature, simplex))
 
 
+def divergences(evidence: Evidence) -> Array:
+    """Return the mean symmetric divergence J of each pair of models, (M, M).
+
+    Of rows that are read by blocks, from the slopes of the log rule's loss L where one model e_α
+    has all the weight: J is the symmetric Bregman divergence of E log Z, which L is up to a linear
+    term, ``J_αβ = ⟨∇L(e_α) − ∇L(e_β), e_α − e_β⟩``; each ``∂_α L(e_α) − ∂_β L(e_α)`` over the rows
+    that both answered, since absent models follow the pool.
+    """
+    present, weight = evidence.present, evidence.weight
+    block = FusedLogBlock.of(evidence) if isinstance(evidence.parameters, Lazy) else None
+    if block is None:
+        return evidence.family.mean_divergences(evidence.parameters, weight, present)
+    slopes = block.slopes(np.eye(evidence.n_models))
+    steeper = np.diag(slopes)[:, None] - slopes
+    here = np.ones((evidence.n_models, evidence.n_rows)) if present is None else present
+    rows = (here * weight) @ np.asarray(here, dtype=np.float64).T
+    return np.maximum((steeper + steeper.T) / np.where(rows > 0, rows, 1.0), 0.0)
+
+
 def estimated_losses(evidence: Evidence) -> tuple[Array, Array]:
     """Return each model's mean loss on its rows, (M,), and each row's part in its error, (M, N).
 
@@ -120,6 +141,23 @@ def estimated_losses(evidence: Evidence) -> tuple[Array, Array]:
     n = u.sum(axis=1)
     mean = (u * nll).sum(axis=1) / n
     return mean, u * (nll - mean[:, None]) / n[:, None]
+
+
+def _has_zeros(evidence: Evidence) -> bool:
+    """Whether a model that answered ruled anything out; densities never do."""
+    lazy = evidence.parameters
+    if isinstance(lazy, Lazy):
+        if lazy.zeros is not None:
+            return lazy.zeros > 0
+        asked = {"rows": False, "normalisers": False, "checksum": False}
+        return any(
+            survey(x, threads=evidence.threads, **asked).zeros > 0
+            for _, arrays in logits_in(evidence.parameters, evidence.threads)
+            for x in arrays
+        )
+    zeros = np.isneginf(evidence.parameters).any(axis=2)
+    # What an absent output holds means nothing.
+    return bool((zeros if evidence.present is None else zeros & evidence.present).any())
 
 
 def _strangers(evidence: Evidence) -> tuple[int, int] | None:

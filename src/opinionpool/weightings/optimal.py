@@ -23,12 +23,21 @@ MOST_READS = 15
 
 
 class Optimal(Weighting):
-    """The optimum of the rule's convex objective; identical models share their weight."""
+    """The optimum of the rule's convex objective; identical models share their weight.
+
+    Parameters
+    ----------
+    near
+        (M,) weights over temperature that are not far from it, if such are known.
+    """
 
     name = "optimal"
     closure = True
     joint = True
     by_blocks = True
+
+    def __init__(self, near: Array | None = None) -> None:
+        self.near = near
 
     def choose(self, task: Task) -> Choice:
         """Solve; with missing outputs, return the best of several stationary points."""
@@ -37,8 +46,9 @@ class Optimal(Weighting):
         problem = PooledLoss(task.rule, evidence, task.penalty, sizes)
         feasible = task.feasible(len(first))
         loss, untempered = None, np.nan
+        near = None if self.near is None else np.bincount(group, self.near).astype(np.float64)
         if problem.convex:
-            found = solved(problem, feasible, task.seed, task.enough)
+            found = solved(problem, feasible, task.seed, task.enough, near)
             loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
             untempered = found.evaluation.untempered
             if task.penalty == 0 and found.status in (Status.CONVERGED, Status.SEPARABLE):

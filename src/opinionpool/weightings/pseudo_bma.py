@@ -40,15 +40,35 @@ class PseudoBMAPlus(Weighting):
     def choose(self, task: Task) -> Choice:
         """Weigh by likelihood under resampled row weights."""
         log_f, u = _log_likelihoods(task.evidence)
-        present, row_weight = u > 0, task.evidence.weight
+        row_weight, n = task.evidence.weight, u.sum(axis=1)
+        present = u > 0
+        known, here = np.where(present, log_f, 0.0), present.astype(np.float64)
         rng = np.random.default_rng(task.seed)
         weights = np.zeros(len(u))
         for first in range(0, DRAWS, _ROWS_AT_ONCE):
             some = min(_ROWS_AT_ONCE, DRAWS - first)
-            # Gamma, so that a row of weight 2 is drawn as two rows are.
-            for draw in rng.standard_gamma(row_weight, (some, len(row_weight))):
-                weights += _softmax(_totals(log_f, present * draw, u.sum(axis=1)))
+            for draw in _gamma(rng, row_weight, some):
+                weights += _softmax(n.max() * _mean(draw, known, here))
         return fixed(weights / DRAWS, 1)
+
+
+def _gamma(rng: np.random.Generator, shape: Array, draws: int) -> Array:
+    """Return (draws, N) weights: gamma, so that a row of weight 2 is drawn as two rows are.
+
+    Of weight 1 they are exponential: the same numbers, in half the time.
+    """
+    if (shape == 1).all():
+        return rng.standard_exponential((draws, len(shape)))
+    return rng.standard_gamma(shape, (draws, len(shape)))
+
+
+def _mean(draw: Array, log_f: Array, here: Array) -> Array:
+    """Return each model's mean under row weights; ``log_f`` is 0 where absent."""
+    with np.errstate(invalid="ignore"):
+        total = np.einsum("n,mn->m", draw, log_f)
+    if np.isnan(total).any():  # a row of weight 0 that was ruled out: 0·(−inf) = 0
+        total = np.einsum("mn->m", np.where(draw > 0, draw * log_f, 0.0))
+    return np.asarray(total / np.einsum("n,mn->m", draw, here))
 
 
 def _log_likelihoods(evidence: Evidence) -> tuple[Array, Array]:

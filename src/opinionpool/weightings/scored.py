@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..families import Family
+from ..families.lazy import Lazy
 from ..families.mixture import Mixture
 from ..rules.evidence import Evidence, Outcomes
 from .base import Choice, Task, Weighting, fixed
+from .row_means import ACCURACY, INVERSE_BRIER, INVERSE_LOG_LOSS, RowMean
 
 Array = NDArray[np.float64]
 #: Takes what happened (n,) and what was predicted (n, P), returns a score, larger when better.
 Metric = Callable[[NDArray[Any], Array], float]
-#: Smaller losses are rounding; models that are never wrong share the weight.
-_LEAST = float(np.finfo(np.float64).eps)
 
 
 class Score(Weighting):
@@ -34,6 +34,7 @@ class Score(Weighting):
     """
 
     name = "score"
+    by_blocks = True
 
     def __init__(self, metric: str | Metric | None = None) -> None:
         known = (*METRICS, *DENSITY_METRICS)
@@ -47,7 +48,7 @@ class Score(Weighting):
     def choose(self, task: Task) -> Choice:
         """Score every model on the rows it answered."""
         evidence = task.evidence
-        scores = np.array([self._score(evidence, model) for model in range(evidence.n_models)])
+        scores = np.array(self._scores(evidence))
         if not (np.isfinite(scores).all() and (scores >= 0).all() and scores.sum() > 0):
             raise InputError(
                 f"weighting='score': the metric gave {scores.tolist()} for the models, expected "
@@ -66,12 +67,23 @@ class Score(Weighting):
             )
         return known[name]
 
+    def _scores(self, evidence: Evidence) -> list[float]:
+        """Return every model's score; means over rows that are read by blocks, by blocks."""
+        models = range(evidence.n_models)
+        known = None if callable(self.metric) else self._known(evidence.family)
+        if not isinstance(evidence.parameters, Lazy) or not isinstance(known, RowMean):
+            return [self._score(evidence, model) for model in models]
+        values = known.of_rows_read(evidence)
+        here = [_counted(evidence, model) for model in models]
+        return [
+            known.mean(x[h], evidence.weight[h]) if h.any() else 0.0
+            for x, h in zip(values, here, strict=True)
+        ]
+
     def _score(self, evidence: Evidence, model: int) -> float:
-        here = evidence.weight > 0  # a row of weight 0 is no row
-        if evidence.present is not None:
-            here = here & evidence.present[model]
+        here = _counted(evidence, model)
         outcomes, weight = evidence.outcomes.take(here), evidence.weight[here]
-        said = evidence.parameters[model, here]
+        said = np.asarray(evidence.models([model]).parameters)[0, here]
         if not len(weight):
             return 0.0
         if callable(self.metric):
@@ -83,16 +95,17 @@ class Score(Weighting):
         return self._known(evidence.family)(said, outcomes, weight)
 
 
+def _counted(evidence: Evidence, model: int) -> NDArray[np.bool_]:
+    """Return the rows that count for a model: those it answered. One of weight 0 is no row."""
+    here = evidence.weight > 0
+    return here if evidence.present is None else here & evidence.present[model]
+
+
 def _as_number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"metric: the callable gave {value!r}, expected a number") from None
-
-
-def _accuracy(log_p: Array, outcomes: Outcomes, u: Array) -> float:
-    q = outcomes.probabilities(log_p.shape[1])
-    return float(u @ q[np.arange(len(q)), log_p.argmax(axis=1)] / u.sum())
 
 
 def _auc(log_p: Array, outcomes: Outcomes, u: Array) -> float:
@@ -114,16 +127,6 @@ def _binary_auc(score: Array, positive: Array, negative: Array) -> float:
     return float(up @ (below + 0.5 * down) / (positive.sum() * negative.sum()))
 
 
-def _inverse_brier(log_p: Array, outcomes: Outcomes, u: Array) -> float:
-    squares = ((np.exp(log_p) - outcomes.probabilities(log_p.shape[1])) ** 2).sum(axis=1)
-    return 1 / max(float(u @ squares / u.sum()), _LEAST)
-
-
-def _inverse_log_loss(log_p: Array, outcomes: Outcomes, u: Array) -> float:
-    loss = -float(u @ outcomes.expectation(log_p) / u.sum())
-    return 1 / max(loss, _LEAST)
-
-
 def _inverse_crps(moments: Array, outcomes: Outcomes, u: Array) -> float:
     assert outcomes.values is not None
     mean, variance = moments.T[:, None]
@@ -142,8 +145,8 @@ DENSITY_METRICS: dict[str, Callable[[Array, Outcomes, Array], float]] = {
     "mse": _inverse_mse,
 }
 METRICS: dict[str, Callable[[Array, Outcomes, Array], float]] = {
-    "accuracy": _accuracy,
+    "accuracy": ACCURACY,
     "auc": _auc,
-    "brier": _inverse_brier,
-    "log-loss": _inverse_log_loss,
+    "brier": INVERSE_BRIER,
+    "log-loss": INVERSE_LOG_LOSS,
 }

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families.lazy import Lazy
 from .base import Choice, Task, Weighting, fixed
-
-#: Bytes per row and model of losses: looked up, with the fallback's, of rows that count.
-_KEPT = 24
 
 
 class Single(Weighting):
@@ -25,10 +21,8 @@ class Single(Weighting):
         """Return a one-hot weight."""
         evidence = task.evidence
         total = np.zeros(evidence.n_models)
-        lazy = evidence.parameters
-        at_once = not isinstance(lazy, Lazy) or lazy.affords(_KEPT * evidence.n_models)
-        for part in [evidence] if at_once else evidence.parts():
-            losses = -part.log_likelihood()
+        for part, log_f in evidence.likelihood_parts():
+            losses = -log_f
             if part.present is not None:
                 losses = np.where(part.present, losses, part.fallback_loss())
             counts = part.weight > 0  # not 0·inf
