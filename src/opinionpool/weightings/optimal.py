@@ -46,7 +46,7 @@ class Optimal(Weighting):
         problem = PooledLoss(task.rule, evidence, task.penalty, sizes)
         feasible = task.feasible(len(first))
         loss, untempered = None, np.nan
-        near = None if self.near is None else np.bincount(group, self.near)
+        near = None if self.near is None else np.bincount(group, self.near).astype(np.float64)
         if problem.convex:
             found = solved(problem, feasible, task.seed, near)
             loss = found.evaluation.value - problem.penalty.evaluate(found.v)[0]
