@@ -248,7 +248,7 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked. Rows are fingerprinted if ``traced``."""
     predictions, targets = gathered.predictions, labelled(gathered)
     learned = is_word(settings.floor, "learned")
-    if learned or not weighting.by_blocks:
+    if learned or not weighting.by_blocks or converts_again_and_again(weighting, rule, gathered):
         predictions = predictions.whole()
     epsilon = resolve_floor(settings.floor, rule, predictions)
     vetoes = rule.vetoes and predictions.family.rules_out
@@ -311,6 +311,18 @@ def fit_gathered(
         fingerprint=fingerprint(gathered.predictions, targets) if traced else "",
         passes=passes_of(gathered.predictions, choice),
     )
+
+
+def converts_again_and_again(weighting: Weighting, rule: AnyRule, gathered: Gathered) -> bool:
+    """Whether many passes would each normalise all rows, which memory affords to do once.
+
+    The linear rule looks up what happened once, unless outcomes are distributions over classes.
+    """
+    lazy, targets = gathered.predictions.parameters, gathered.targets
+    if not isinstance(lazy, Lazy) or targets is None or targets.outcomes.soft is None:
+        return False
+    m, _, k = lazy.shape
+    return weighting.many_passes and not rule.joint_temperature and lazy.affords(8 * m * k)
 
 
 def checked_choice(

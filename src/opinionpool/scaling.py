@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .diagnostics.scores import losses
 from .pooling import pool_rows
 from .weightings.base import Choice, Task
-from .weightings.vector_scaling import apply_vector, fit_vector
+from .weightings.vector_scaling import fit_vector
 
 Array = NDArray[np.float64]
 
@@ -33,12 +32,12 @@ def scaled(
         closure=closure,
         threads=evidence.threads,
     )
-    able = evidence.family.defined(log_p)
-    happened, u = evidence.outcomes.take(able), evidence.weight[able]
-    vector = fit_vector(log_p[able], happened, u, evidence.threads)
-    after = losses(apply_vector(log_p[able], vector), happened)
-    answered = float(u @ after / u.sum())
-    lost = float(evidence.weight[~able] @ evidence.fallback_loss()[~able]) if not able.all() else 0
-    loss = (float(u @ after) + lost) / evidence.total_weight
+    able, lost = evidence.family.defined(log_p), 0.0
+    happened, u = evidence.outcomes, evidence.weight
+    if not able.all():
+        lost = float(u[~able] @ evidence.fallback_loss()[~able])
+        log_p, happened, u = log_p[able], happened.take(able), u[able]
+    vector, answered = fit_vector(log_p, happened, u, evidence.threads)
+    loss = (answered * float(u.sum()) + lost) / evidence.total_weight
     split = {**split, "scaling_gain": split["loss"] - answered, "loss": answered}
     return vector, loss, split

@@ -144,6 +144,11 @@ class Evidence:
         """Return how much of its weight each model has in each row, m of maths.md §6: (M, N)."""
         return attendance(self.present, self.confidence, self.gamma)
 
+    @property
+    def even(self) -> bool:
+        """Whether every model has all of its weight in every row: there is no attendance."""
+        return self.present is None and (self.confidence is None or self.gamma == 0)
+
     def entropy(self) -> float:
         """Return the outcomes' mean entropy, nats per row: no mean loss is less."""
         if self.outcomes.classes is not None:

@@ -59,8 +59,7 @@ class FusedLogBlock:
             return None
         if not (isinstance(evidence.parameters, Lazy) or worth_kernels(evidence)):
             return None
-        missing = evidence.attendance is not None
-        return cls(evidence, evidence.fallback_loss() if missing else None)
+        return cls(evidence, None if evidence.even else evidence.fallback_loss())
 
     def sums(self, v: Array) -> Sums:
         """Sum loss, gradient, ``r⁰_α = ℓ_α(k_n) − ℓ_α(y_n)`` and curvature."""

@@ -123,7 +123,7 @@ class PooledLoss:
     @property
     def convex(self) -> bool:
         """Whether every row has the same weights: renormalising them row by row is not convex."""
-        return self.evidence.attendance is None
+        return self.evidence.even
 
     def evaluate(self, v: Array) -> Evaluation:
         """Return penalised value, gradient and curvature per row, and the rule's own bound."""

@@ -110,6 +110,9 @@ class Weighting(ABC):
     confident: ClassVar[bool] = False
     #: Whether it only ever looks at blocks of rows, or at likelihoods of what happened.
     by_blocks: ClassVar[bool] = False
+    #: Whether it solves for weights again and again: rows that every pass converts are then better
+    #: converted once, where memory affords it.
+    many_passes: ClassVar[bool] = False
     #: Whether it resamples: a row of weight 2 is then drawn as one row, not as two.
     stochastic: ClassVar[bool] = False
 

@@ -43,6 +43,7 @@ class Confidence(Weighting):
     closure = True
     joint = True
     by_blocks = True
+    many_passes = True
     confident = True
 
     def choose(self, task: Task) -> Choice:

@@ -27,6 +27,7 @@ class ResampledOptimal(Weighting):
     closure = True
     joint = True
     by_blocks = True
+    many_passes = True
     stochastic = True
 
     def __init__(self, draws: int) -> None:

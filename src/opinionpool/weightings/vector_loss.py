@@ -76,6 +76,11 @@ class VectorLoss:
         value = total[-1] - self._happened @ x + self.ridge * (away @ away)
         return float(value), total[:-1] - self._happened + 2 * self.ridge * away
 
+    def loss(self, x: Array) -> float:
+        """Return the mean loss without the ridge."""
+        away = x - self.neutral
+        return self.evaluate(x)[0] - float(self.ridge * (away @ away))
+
     def curvatures(self, x: Array) -> Array:
         """Return the curvature in each number by itself, (2K,)."""
 

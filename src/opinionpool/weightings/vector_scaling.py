@@ -35,8 +35,13 @@ _MAX_ITERATIONS = 1000
 _SAMPLED, _MANY = 1 << 14, 1 << 11
 
 
-def fit_vector(log_p: Array, outcomes: Outcomes, weight: Array, threads: int = 1) -> Array:
-    """Return factors and offsets (2, K) for (N, K) log-probabilities; warns if it did not end."""
+def fit_vector(
+    log_p: Array, outcomes: Outcomes, weight: Array, threads: int = 1
+) -> tuple[Array, float]:
+    """Return factors and offsets (2, K) for (N, K) log-probabilities, and the mean loss there.
+
+    Warns if the search did not end.
+    """
     n, k = log_p.shape
     loss = VectorLoss(log_p, outcomes, weight, threads)
     sample, x = loss.every(max(1, n // _SAMPLED)), loss.neutral
@@ -53,7 +58,7 @@ def fit_vector(log_p: Array, outcomes: Outcomes, weight: Array, threads: int = 1
     slope = np.abs(x - np.clip(x - loss.evaluate(x)[1], low, high)).max()
     if slope > _FLAT:
         warn(f"scaling='vector' stopped before its optimum (slope {slope:.1g} nats per row)")
-    return x.reshape(2, k)
+    return x.reshape(2, k), loss.loss(x)
 
 
 def _searched(
