@@ -191,7 +191,10 @@ def _in_place(candidate: Candidate, targets: Targets) -> bool:
     """Whether a candidate works by blocks of rows, or with likelihoods of what happened."""
     # A linear pool of soft outcomes looks at all that may have happened, again and again.
     everything = RULES[candidate.rule].mixes and targets.outcomes.soft is not None
-    return candidate.chooser.by_blocks and not (candidate.learned or everything)
+    chooser = candidate.chooser
+    # How sure models are is not known here, and draws are of rows in the order they came in.
+    apart = candidate.learned or everything or chooser.confident or chooser.stochastic
+    return chooser.by_blocks and not apart
 
 
 def _trained(whole: Evidence, trains: NDArray[np.bool_]) -> Evidence:

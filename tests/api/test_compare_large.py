@@ -59,9 +59,7 @@ def assert_same(found, expected, near):
     for row in found.table:
         other = theirs[row["candidate"]]
         assert row["note"] == other["note"]
-        # Draws are of rows in another order.
-        noisy = any(word in row["candidate"] for word in ("pseudo-bma+", "resampled"))
-        assert row["loss"] == pytest.approx(other["loss"], abs=1e-3 if noisy else near)
+        assert row["loss"] == pytest.approx(other["loss"], abs=near)
     assert found.notes == expected.notes
 
 
