@@ -15,7 +15,8 @@ from .base import Choice, Task, Weighting, fixed
 Array = NDArray[np.float64]
 
 DRAWS = 1000
-_ROWS_AT_ONCE = 100  # draws of row weights held in memory together
+#: Row weights held in memory together, of at most so many draws.
+_AT_ONCE, _MOST_DRAWS = 1 << 22, 100
 
 
 class PseudoBMA(Weighting):
@@ -45,8 +46,9 @@ class PseudoBMAPlus(Weighting):
         known, here = np.where(present, log_f, 0.0), present.astype(np.float64)
         rng = np.random.default_rng(task.seed)
         weights = np.zeros(len(u))
-        for first in range(0, DRAWS, _ROWS_AT_ONCE):
-            some = min(_ROWS_AT_ONCE, DRAWS - first)
+        step = max(1, min(_MOST_DRAWS, _AT_ONCE // max(1, len(row_weight))))
+        for first in range(0, DRAWS, step):
+            some = min(step, DRAWS - first)
             for draw in _gamma(rng, row_weight, some):
                 weights += _softmax(n.max() * _mean(draw, known, here))
         return fixed(weights / DRAWS, 1)
