@@ -48,7 +48,8 @@ def shares(rule: AnyRule, w: Array, evidence: Evidence) -> tuple[Array, Array, f
         weights, nll = row_weights(w[chosen], block), -block.log_likelihood()
         error[chosen] += np.where(weights > 0, weights * nll, 0.0) @ here
         if rule is LOG:
-            there, back = block.family.divergences(_pooled(rule, w[chosen], block), block.parameters)
+            pooled = _pooled(rule, w[chosen], block)
+            there, back = block.family.divergences(pooled, block.parameters)
             with np.errstate(invalid="ignore"):  # both may be infinite
                 odds = 0.5 * np.where(weights > 0, weights * (there - back), 0.0)
             odd += sum(float(here @ own) for own in odds)

@@ -114,10 +114,10 @@ class Corrections:
             moved[models] = self._moved(c, models)
         if self._warm is None:
             return moved
-        for models, bends in zip(self._tempered, self._bends.T, strict=True):
+        for models, own in zip(self._tempered, self._bends.T, strict=True):
             pool, _ = moved[models]
             beta, scale = pool.inverse_temperature, penalty_scale(pool.settings.penalty)
-            beta, less = stepped(beta, bends, scale, self._total)
+            beta, less = stepped(beta, own, scale, self._total)
             if beta > 0:
                 moved[models] = replace(pool, temperature=1 / beta), less
         return moved

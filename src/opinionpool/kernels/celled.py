@@ -58,11 +58,7 @@ def add_to_cells(
             own = p[i, c]
             # Two classes share the cells of the second.
             cell = _cell(p[i, 1] if k == 2 else own, shift, low, last)
-            o = 0.0
-            if hard:
-                o = 1.0 if classes[i] == c else 0.0
-            else:
-                o = soft[i, c]
+            o = (1.0 if classes[i] == c else 0.0) if hard else soft[i, c]
             sums[c, cell, 0] += u[i]
             sums[c, cell, 1] += u[i] * own
             whole[0, c] += u[i] * own * own
