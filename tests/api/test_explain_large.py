@@ -15,13 +15,16 @@ from opinionpool.diagnostics.paired import Clusters
 from opinionpool.diagnostics.row_gradients import row_gradients
 from opinionpool.diagnostics.weight_inference import Estimate, Scores, one_step_draws
 from opinionpool.errors import InputError
+from opinionpool.explaining import stream as stream_of
 from opinionpool.explaining import streamed
 from opinionpool.explaining.heard import Heard
 from opinionpool.explaining.plainly import plainly
 from opinionpool.explaining.question import Question
 from opinionpool.explaining.stream import Stream, drawn
+from opinionpool.kernels import fused
 from opinionpool.pooling import evidence_of
 from opinionpool.predictions import gather
+from opinionpool.predictions import in_place as in_place_of
 from opinionpool.rules import LOG
 from opinionpool.solvers.feasible import FeasibleSet
 
@@ -31,6 +34,8 @@ EXACT = {"rel": 1e-9, "abs": 1e-9}
 #: Of refits, nats per row. The sample's optimum is off by about 1/√1200 in each weight; one Newton
 #: step leaves that squared, 1e-3, and an optimum's loss is flat: 1e-6, and ten times that.
 REFIT = 5e-5
+#: Kernels and plain NumPy: solvers stop at other last digits.
+SAME = {"rel": 1e-7, "abs": 1e-8}
 #: Weights of refits after that step.
 WEIGHTS = 0.01
 #: Where one loss is the optimum and another is taken there (T after the weights), it is not flat.
@@ -359,7 +364,7 @@ def test_blocks_are_all_that_is_ever_asked_for(case):
 
 def test_memory_does_not_grow_with_the_rows():
     peaks = []
-    for n in (80_000, 80_000, 140_000):  # at first, compiled kernels are loaded
+    for n in (80_000, 20_000, 80_000):  # the first loads the compiled kernels
         models, y = outputs(n=n, k=10, m=6)
         pool = fitted({name: z[:5000] for name, z in models.items()}, y[:5000], {})
         gathered = gather(models, pool.reading(), y=y)
@@ -523,3 +528,93 @@ def test_one_model():
     models, y = outputs(n=300, m=1)
     found = op.explain(op.fit(models, y), models, y, draws=20, folds=0, sample=100)
     assert found["contributions"]["models"][0]["reason"] == "nobody else is left"
+
+
+# ------------------------------------------------------------ compiled kernels, threads
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch):
+    """Kernels from the first cell on."""
+    if not fused.compiled():
+        pytest.skip("no compiled kernels here")
+
+    def now():
+        monkeypatch.setattr(stream_of, "worthwhile", lambda cells: True)
+
+    return now
+
+
+def pool_of(case):
+    models, y, keywords, _, _ = CASES[case]
+    return fitted(models, y, keywords)
+
+
+def explained(case, pool):
+    models, y, keywords, asked, _ = CASES[case]
+    u = {k: v for k, v in keywords.items() if k == "sample_weight"}
+    asked = {"draws": 20, "folds": 0, **u, **asked}
+    return op.explain(pool, models, y, sample=SAMPLE, **asked)
+
+
+def alike(found, expected, where=""):
+    """Assert that two dicts of lists, texts and numbers say the same."""
+    assert type(found) is type(expected), where
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for key in expected:
+            alike(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for i, (own, other) in enumerate(zip(found, expected, strict=True)):
+            alike(own, other, f"{where}[{i}]")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, nan_ok=True, **SAME), where
+    else:
+        assert found == expected, where
+
+
+# (Of twins either may be left out.)
+@pytest.mark.parametrize("case", [case for case in CASES if case != "twins"])
+def test_kernels_say_what_plain_numpy_says(case, everything_is_large, monkeypatch):
+    with monkeypatch.context() as plainly:
+        plainly.setenv("OPINIONPOOL_KERNELS", "reference")
+        pool = pool_of(case)
+        expected = explained(case, pool)
+    everything_is_large()
+    alike(explained(case, pool), expected)
+
+
+@pytest.mark.parametrize("case", ["log", "linear", "missing, prior", "weighted", "zeros"])
+def test_cells_that_stay_in_place_say_the_same(case, everything_is_large, monkeypatch):
+    monkeypatch.setattr(in_place_of, "LARGE", 0)
+    pool = pool_of(case)
+    with monkeypatch.context() as plainly:
+        plainly.setattr(sys.modules["opinionpool.explain"], "compiled", lambda: False)
+        expected = explained(case, pool)
+    everything_is_large()
+    alike(explained(case, pool), expected)
+
+
+@pytest.mark.parametrize("case", ["log", "linear", "missing", "soft"])
+def test_threads_change_no_digit(case, everything_is_large, monkeypatch):
+    everything_is_large()
+    pool = pool_of(case)
+    monkeypatch.setattr(stream_of, "BLOCK_CELLS", 1 << 11)
+    found = []
+    for threads in 1, 4:
+        monkeypatch.setattr(
+            sys.modules["opinionpool.explain"], "checked_threads", lambda _, own=threads: own
+        )
+        found.append(explained(case, pool))
+    assert found[0] == found[1]
+
+
+def test_a_large_block_is_pooled_by_kernels(everything_is_large, monkeypatch):
+    """Else the speed is gone, and nobody notices."""
+    everything_is_large()
+    seen = []
+    apply = fused.apply
+    monkeypatch.setattr(fused, "apply", lambda *a, **k: (seen.append(1), apply(*a, **k))[1])
+    explained("log", pool_of("log"))
+    assert len(seen) > 10

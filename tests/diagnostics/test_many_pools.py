@@ -7,7 +7,7 @@ import pytest
 from problems import evidence_kind
 from tolerance import ulps
 
-from opinionpool.diagnostics.many_pools import Candidates, log_slopes, losses
+from opinionpool.diagnostics.many_pools import Candidates, bends, log_slopes, losses
 from opinionpool.losses import row_losses
 from opinionpool.rules import LINEAR, LOG
 
@@ -88,3 +88,25 @@ def test_the_evidence_is_not_written_to():
         losses(rule, candidates(), evidence)
     log_slopes(candidates(), evidence)
     np.testing.assert_array_equal(evidence.parameters, before)
+
+
+@every_kind
+@each_rule
+@pytest.mark.parametrize("beta", [BETA, np.ones(4)], ids=["tempered", "T = 1"])
+def test_of_rows_of_large_evidence_kernels_say_the_same(kind, rule, beta):
+    evidence = evidence_of(kind)
+    large, pools = replace(evidence, large=True), candidates(beta, fixed=True)
+    expected = losses(rule, pools, evidence).rows
+    np.testing.assert_allclose(losses(rule, pools, large).rows, expected, rtol=1e-11, atol=1e-12)
+    for w, b in zip(W, beta, strict=True):
+        own = row_losses(rule, w, b, evidence, closure=False)
+        quick = row_losses(rule, w, b, large, closure=False)
+        np.testing.assert_allclose(quick, own, rtol=1e-11, atol=1e-12)
+    if rule is LOG:
+        members = W > 0
+        slopes, quick = log_slopes(pools, evidence), log_slopes(pools, large)
+        np.testing.assert_allclose(quick[members], slopes[members], rtol=1e-10, atol=1e-11)
+    if kind != "vetoes":  # else a sum may not be defined
+        free = replace(pools, fixed=False)
+        expected = losses(rule, free, evidence).bends
+        np.testing.assert_allclose(bends(rule, free, large), expected, rtol=1e-9, atol=1e-10)

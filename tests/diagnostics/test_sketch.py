@@ -23,6 +23,7 @@ from opinionpool.diagnostics.sketch import (
     n_cells,
 )
 from opinionpool.families.outcomes import Outcomes
+from opinionpool.kernels import fused
 from opinionpool.weightings.scored import METRICS
 
 F8 = np.float64
@@ -126,3 +127,23 @@ def test_resolution_follows_from_the_budget():
     few, many = digits_for(200, 3, 1 << 26), digits_for(4000, 3, 1 << 26)
     assert many < few
     assert 8 * 3 * 4000 * n_cells(many) <= 1 << 26
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@pytest.mark.parametrize("k", [2, 7])
+def test_the_compiled_kernel_counts_as_numpy_does(k, soft):
+    if not fused.compiled():
+        pytest.skip("no compiled kernels here")
+    rng = np.random.default_rng(k)
+    p, u = rng.dirichlet(np.full(k, 0.2), 500), rng.uniform(0, 2, 500)
+    p[:3] = np.eye(k)[0], np.eye(k)[1], 0.5 * (np.eye(k)[0] + np.eye(k)[1])
+    happened = Outcomes(classes=rng.integers(0, k, 500))
+    if soft:
+        happened = Outcomes(soft=rng.dirichlet(np.ones(k), 500))
+    q = happened.probabilities(k)
+    plain, quick = ClassCurves(k, 5), ClassCurves(k, 5)
+    plain.add(p, q, u)
+    brier = quick.add_quickly(p, happened, u)
+    np.testing.assert_allclose(quick._sums, plain._sums, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(quick._whole, plain._whole, rtol=1e-12, atol=1e-12)
+    assert brier == pytest.approx(float(u @ ((p - q) ** 2).sum(axis=1)), rel=1e-12)
