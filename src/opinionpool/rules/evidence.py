@@ -131,7 +131,9 @@ class Evidence:
 
     def models(self, chosen: NDArray[np.int64] | list[int]) -> Evidence:
         """Return the evidence of some models."""
-        if np.array_equal(chosen, np.arange(self.n_models)):
+        # Arrays are copied all the same: equal numbers are then equally laid out, and so summed.
+        lazy = isinstance(self.parameters, Lazy)
+        if lazy and np.array_equal(chosen, np.arange(self.n_models)):
             return self
         present = None if self.present is None else self.present[chosen]
         confidence = None if self.confidence is None else self.confidence[chosen]
