@@ -132,18 +132,15 @@ def combine(
     check_kinds(kind, given.names)
     shape = given.n_rows, len(given.columns)
     out = checked_out(out, shape[given.one_row :], given.values())
-    target = None if out is None else out.reshape(shape)
+    target = out[None] if out is not None and given.one_row else out
     recipe = _recipe(given.names, the_family, weights, rule, temperature, missing, fallback)
     pooled = _at_once(given, recipe, floor, out=target, threads=cores)
     if pooled is None:
         known, _ = predictions_of(given, lazily=True, memory=budget, threads=cores)
         pooled = _pooled(known, recipe, floor, shown=True, out=target, threads=cores)
-    if target is not None:
-        pooled.into(target)
-        result: Any = out
-    else:
-        result = given.give_back(pooled.shown(given.dtype), given.columns, given.ids)
-        result = result[0, ...] if given.one_row else result
+    result = pooled.delivered(given, target)
+    if given.one_row:
+        result = result[0, ...] if out is None else out
     warn_of_fallback(pooled, recipe.policy)
     if not details:
         return result

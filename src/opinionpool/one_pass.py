@@ -42,7 +42,9 @@ def pooled_at_once(
     if (
         not worthwhile(len(given.tables) * n * k)
         or inverse_temperature <= 0
-        or _treated(policy)
+        or policy.treats_members
+        or policy.vector is not None
+        or policy.gamma is not None
         or given.tables.keys() != weights.keys()
     ):
         return None
@@ -56,13 +58,3 @@ def pooled_at_once(
         return None
     touched = {"rows": n, "rows_with_missing": 0, "rows_fallback": 0}
     return Pooled(p, touched, CATEGORICAL, ready=True)
-
-
-def _treated(policy: Policy) -> bool:
-    """Whether anything but the weights changes what finite logits are pooled into."""
-    return bool(
-        policy.floors.any()
-        or policy.betas is not None
-        or policy.vector is not None
-        or policy.gamma is not None
-    )

@@ -56,6 +56,11 @@ class Policy:
     betas: Array | None = None
     vector: Array | None = None
 
+    @property
+    def treats_members(self) -> bool:
+        """Whether members are floored, or tempered, before they are pooled."""
+        return bool(self.floors.any() or self.betas is not None)
+
 
 def check_policies(
     missing: str, fallback: str, *, labels: bool, family: Family = CATEGORICAL

@@ -202,10 +202,7 @@ class Pool:
             given = self.piecewise(predictions, budget, confidence, threads=cores)
             out = checked_out(out, (given.n_rows, len(given.columns)), given.values())
             pooled = all_pieces(self, given, out=out, threads=cores)
-        if out is None:
-            result = given.give_back(pooled.shown(given.dtype), given.columns, given.ids)
-        else:
-            result = pooled.into(out)
+        result = pooled.delivered(given, out)
         warn_of_fallback(pooled, self.policy)
         if not details:
             return result

@@ -7,7 +7,7 @@ exactly as a row that is served.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from .kernels.fused import compiled
 from .kernels.status import IMPOSSIBLE
 from .policies import Policy
 from .predictions import Predictions, Targets
+from .predictions.classes import Label
+from .predictions.inputs import GiveBack
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
 from .rules.fused import worthwhile
@@ -34,6 +36,19 @@ Array = NDArray[np.float64]
 _BLOCK_CELLS = 1 << 20
 
 NOTHING_TO_FIT = "no model has an output in any labelled row: nothing to fit"
+
+
+class _Given(Protocol):
+    """Predictions as they came, and how a result goes back."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def columns(self) -> tuple[Label, ...]: ...
+    @property
+    def ids(self) -> NDArray[Any] | None: ...
+    @property
+    def give_back(self) -> GiveBack: ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,12 @@ class Pooled:
             if (shown[:, -1] < limits.tiny).any() or (np.abs(shown) > limits.max).any():
                 return shown
         return shown.astype(dtype)
+
+    def delivered(self, given: _Given, out: NDArray[Any] | None) -> Any:
+        """Return what callers see, in the form that they gave, or written to their array."""
+        if out is not None:
+            return self.into(out)
+        return given.give_back(self.shown(given.dtype), given.columns, given.ids)
 
     def into(self, out: NDArray[Any]) -> NDArray[Any]:
         """Write what :meth:`shown` returns to an array, unless it is there already.

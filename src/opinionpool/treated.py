@@ -45,8 +45,7 @@ class Treatment:
     @property
     def needed(self) -> bool:
         """Whether anything is done at all."""
-        policy = self.policy
-        return bool(self.present is not None or policy.floors.any() or policy.betas is not None)
+        return self.present is not None or self.policy.treats_members
 
     def parameters(self, block: Array, rows: Any = slice(None)) -> Array:
         """Return what becomes of parameters (M, n, P)."""

@@ -557,17 +557,17 @@ def explained(case, pool):
     return op.explain(pool, models, y, sample=SAMPLE, **asked)
 
 
-def alike(found, expected, where=""):
+def assert_alike(found, expected, where=""):
     """Assert that two dicts of lists, texts and numbers say the same."""
     assert type(found) is type(expected), where
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), where
         for key in expected:
-            alike(found[key], expected[key], f"{where}.{key}")
+            assert_alike(found[key], expected[key], f"{where}.{key}")
     elif isinstance(expected, list):
         assert len(found) == len(expected), where
         for i, (own, other) in enumerate(zip(found, expected, strict=True)):
-            alike(own, other, f"{where}[{i}]")
+            assert_alike(own, other, f"{where}[{i}]")
     elif isinstance(expected, float):
         assert found == pytest.approx(expected, nan_ok=True, **SAME), where
     else:
@@ -582,7 +582,7 @@ def test_kernels_say_what_plain_numpy_says(case, everything_is_large, monkeypatc
         pool = pool_of(case)
         expected = explained(case, pool)
     everything_is_large()
-    alike(explained(case, pool), expected)
+    assert_alike(explained(case, pool), expected)
 
 
 @pytest.mark.parametrize("case", ["log", "linear", "missing, prior", "weighted", "zeros"])
@@ -593,7 +593,7 @@ def test_cells_that_stay_in_place_say_the_same(case, everything_is_large, monkey
         plainly.setattr(sys.modules["opinionpool.explain"], "compiled", lambda: False)
         expected = explained(case, pool)
     everything_is_large()
-    alike(explained(case, pool), expected)
+    assert_alike(explained(case, pool), expected)
 
 
 @pytest.mark.parametrize("case", ["log", "linear", "missing", "soft"])

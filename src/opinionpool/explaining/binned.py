@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..families.mixture import Mixture
 from ..predictions import Predictions
 from ..rules.evidence import Outcomes
 from .case import Case
+from .sums import OfOne, Sums
 
 Array = NDArray[np.float64]
 
@@ -42,9 +42,9 @@ class Calibration:
         self.rows = np.zeros(curves, dtype=np.int64)
 
     @property
-    def parts(self) -> tuple[_OfOne, ...]:
+    def parts(self) -> tuple[Sums, ...]:
         """The predictors, one by one: no two of them share a sum."""
-        return tuple(_OfOne(self, i) for i in range(len(self.names) + 1))
+        return tuple(OfOne(self, i) for i in range(len(self.names) + 1))
 
     def add_one(self, i: int, block: Case) -> None:
         """Add a block of rows to the sums of a model, or the last of them, the pool."""
@@ -102,17 +102,6 @@ class Calibration:
         if self._columns:
             return {**common, "nll": nll, **self._densities[i].found()}
         return {**common, "nll": nll, **self._classes[i].drawn(self.z)}
-
-
-@dataclass(frozen=True)
-class _OfOne:
-    """The sums of one predictor."""
-
-    whole: Calibration
-    i: int
-
-    def add(self, block: Case) -> None:
-        self.whole.add_one(self.i, block)
 
 
 class _Classes(ClassScores):

@@ -17,7 +17,7 @@ from ..predictions import Predictions, Targets
 from ..predictions.precise import Precise
 from ..rules.fused import worthwhile
 from .case import Case
-from .survey import Sums
+from .sums import Sums
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]

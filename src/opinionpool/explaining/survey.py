@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..diagnostics.paired import Clusters
 from ..pool import Pool
@@ -12,25 +12,7 @@ from .case import Case
 from .headline import Headline
 from .rows_shown import RowsShown
 from .split import Divergences, Split
-
-
-class Sums(Protocol):
-    """Something that is added up over blocks."""
-
-    def add(self, block: Case) -> None:
-        """Add a block of rows, which come after all others."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Together:
-    """Several sums, one after the other."""
-
-    each: tuple[Sums, ...]
-
-    def add(self, block: Case) -> None:
-        for sums in self.each:
-            sums.add(block)
+from .sums import Sums, Together
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,7 @@ class Survey:
     def parts(self) -> tuple[Sums, ...]:
         """What :meth:`add` adds to: no two of them share a sum, those with most work come first."""
         # Of what two of these look at in a block, nothing is made twice.
-        together = _Together((self.split, self.divergences, self.rows_shown))
+        together = Together((self.split, self.divergences, self.rows_shown))
         return together, self.headline, self.absences, self.zeros, _Touched(self.touched)
 
     def found(self, costs: Costs) -> dict[str, Any]:

@@ -6,8 +6,6 @@ steps on all rows leave none that matters: Newton's error is squared each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from ..rules import LOG
 from .betas import stepped
 from .calibrated import alone, best_beta
 from .case import Case
+from .sums import OfOne, Sums
 
 Array = NDArray[np.float64]
 
@@ -45,9 +44,9 @@ class Temperatures:
         self._sums = np.zeros((4, len(self._beta)))  # weight, loss, slope, curvature
 
     @property
-    def parts(self) -> tuple[_OfOne, ...]:
+    def parts(self) -> tuple[Sums, ...]:
         """The predictors, one by one: no two of them share a sum."""
-        return tuple(_OfOne(self, i) for i in range(len(self._beta)))
+        return tuple(OfOne(self, i) for i in range(len(self._beta)))
 
     def add_one(self, i: int, block: Case) -> None:
         """Add a block of rows to the sums of a model, or the last of them, the pool."""
@@ -87,17 +86,6 @@ class Temperatures:
             else None
             for b, loss, able in zip(beta, losses, self._able, strict=True)
         ]
-
-
-@dataclass(frozen=True)
-class _OfOne:
-    """The sums of one predictor."""
-
-    whole: Temperatures
-    i: int
-
-    def add(self, block: Case) -> None:
-        self.whole.add_one(self.i, block)
 
 
 def _predictors(case: Case, able: NDArray[np.bool_]) -> list[tuple[int, Array, NDArray[np.bool_]]]:

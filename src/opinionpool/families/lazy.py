@@ -307,17 +307,16 @@ class Mapped(Lazy):
 
     def logits(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
         """Yield what every block of logits becomes."""
-        quick = self.quick
-        if quick is None:
+        if self.quick is None:
             yield from super().logits(threads)
             return
-        for rows, arrays in self.base.logits(threads):
+        for rows, arrays in self._blocks(threads):
 
             def own(
                 some: slice, into: Logits | None, first: int = rows.start, block: Logits = arrays
             ) -> Logits:
                 there = slice(first + some.start, first + some.stop)
-                return quick([x[some] for x in block], there, into)
+                return self._made([x[some] for x in block], there, into)
 
             yield rows, made(own, len(arrays[0]), threads)
 
@@ -330,10 +329,21 @@ class Mapped(Lazy):
         """Return what logits become, of consecutive rows."""
         if self.ready is not None:
             return super().logits_of(rows)
-        assert self.quick is not None
         # Of as many models: what the base writes is written over. (A pool of one is no such thing.)
         room = into if self.base.shape[0] == self.shape[0] > 1 else None
-        return self.quick(self.base.logits_of(rows, room), rows, into)
+        return self._made(self._block(rows, room), rows, into)
+
+    def _blocks(self, threads: int) -> Iterator[tuple[slice, Logits]]:
+        """Yield consecutive rows, and what the quick function is called with."""
+        yield from self.base.logits(threads)
+
+    def _block(self, rows: slice, into: Logits | None) -> Logits:
+        """Return the same of rows that are at hand."""
+        return self.base.logits_of(rows, into)
+
+    def _made(self, arrays: Logits, rows: slice, into: Logits | None) -> Logits:
+        assert self.quick is not None
+        return self.quick(arrays, rows, into)
 
 
 class Held(Lazy):

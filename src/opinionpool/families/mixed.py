@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .lazy import Lazy, Map, Mapped
-from .logits import Logits, made
+from .logits import Logits
 
 #: As a ``LogitsMap``; the last says which arrays are probabilities, None for none.
 CellsMap = Callable[[Logits, Any, Logits | None, Sequence[bool] | None], Logits]
@@ -20,23 +20,13 @@ class Mixed(Mapped):
     def __init__(self, base: Lazy, f: Map, n_models: int, quick: CellsMap) -> None:
         super().__init__(base, f, n_models, quick)
 
-    def logits(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
-        """Yield what every block of cells becomes."""
-        shares = self.base.shares
-        for rows, arrays in self.base.as_given(threads):
+    def _blocks(self, threads: int) -> Iterator[tuple[slice, Logits]]:
+        """Yield consecutive rows, and cells as they are."""
+        yield from self.base.as_given(threads)
 
-            def own(
-                some: slice, into: Logits | None, first: int = rows.start, block: Logits = arrays
-            ) -> Logits:
-                there = slice(first + some.start, first + some.stop)
-                return self.quick([x[some] for x in block], there, into, shares)
+    def _block(self, rows: slice, into: Logits | None) -> Logits:
+        """Return cells as they are, of rows that are at hand."""
+        return self.base.cells_of(rows, into)
 
-            yield rows, made(own, len(arrays[0]), threads)
-
-    def logits_of(self, rows: slice, into: Logits | None = None) -> Logits:
-        """Return what cells become, of consecutive rows."""
-        if self.ready is not None:
-            return super().logits_of(rows)
-        # Of as many models: what the base writes is written over. (A pool of one is no such thing.)
-        room = into if self.base.shape[0] == self.shape[0] > 1 else None
-        return self.quick(self.base.cells_of(rows, room), rows, into, self.base.shares)
+    def _made(self, arrays: Logits, rows: slice, into: Logits | None) -> Logits:
+        return self.quick(arrays, rows, into, self.base.shares)

@@ -7,34 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.threads import blocks, in_threads
-from .lazy import Lazy, as_array, logits_in
+from .by_rows import of_each_row
+from .lazy import Lazy, as_array
 
 Array = NDArray[np.float64]
 
-#: Blocks are parts of the usual ones: temporaries of half a megabyte stay in a core's cache.
-_PARTS = 32
 #: Differences of logits whose exponential is 0, and still is times this.
 _NOTHING = -1e4
 
 
 def sureness(lazy: Lazy, threads: int = 1) -> Array:
     """Return ``1 − H/ln K`` of every model's rows, (M, N); NaN where absent."""
-    m, n, k = lazy.shape
-    found = np.empty((m, n))
-    for rows, arrays in logits_in(as_array(lazy), threads):
-        for own, x in zip(found[:, rows], arrays, strict=True):
-            _write(own, x, threads)
-    return np.asarray(1 - found / np.log(k))
-
-
-def _write(out: Array, x: NDArray[Any], threads: int) -> None:
-    """Write the entropies of logits (n, K)."""
-
-    def work(first: int, last: int) -> None:
-        out[first:last] = entropy_of_logits(x[first:last])
-
-    in_threads(work, blocks(len(x), 8 * x.shape[1], _PARTS), threads)
+    found = of_each_row(as_array(lazy), lambda x, _: entropy_of_logits(x), threads)
+    return np.asarray(1 - found / np.log(lazy.shape[2]))
 
 
 def entropy_of_logits(x: NDArray[Any]) -> Array:

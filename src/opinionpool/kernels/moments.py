@@ -84,39 +84,26 @@ def put_eight(sums: Any, j: int, s: Any) -> None:
 @inlined
 def corner_at(like: Any, start: Any, j: int, x: Any) -> Any:
     """Return the sums of three or four models with one another, six or ten."""
-    s = (
-        load(like, start, j),
-        load(like, start, j + LANES),
-        load(like, start, j + 2 * LANES),
-        load(like, start, j + 3 * LANES),
-        load(like, start, j + 4 * LANES),
-        load(like, start, j + 5 * LANES),
-    )
+    s = eight_at(like, start, j)
     if len(x) == 3:
-        return s
-    return (
-        *s,
-        load(like, start, j + 6 * LANES),
-        load(like, start, j + 7 * LANES),
-        load(like, start, j + 8 * LANES),
-        load(like, start, j + 9 * LANES),
-    )
+        return s[0], s[1], s[2], s[3], s[4], s[5]
+    return (*s, load(like, start, j + 8 * LANES), load(like, start, j + 9 * LANES))
 
 
 @inlined
 def put_corner(sums: Any, j: int, s: Any) -> None:
     """Write six or ten consecutive sums back."""
+    if len(s) == 10:
+        put_eight(sums, j, s)
+        store(sums, j + 8 * LANES, s[8])
+        store(sums, j + 9 * LANES, s[9])
+        return
     store(sums, j, s[0])
     store(sums, j + LANES, s[1])
     store(sums, j + 2 * LANES, s[2])
     store(sums, j + 3 * LANES, s[3])
     store(sums, j + 4 * LANES, s[4])
     store(sums, j + 5 * LANES, s[5])
-    if len(s) == 10:
-        store(sums, j + 6 * LANES, s[6])
-        store(sums, j + 7 * LANES, s[7])
-        store(sums, j + 8 * LANES, s[8])
-        store(sums, j + 9 * LANES, s[9])
 
 
 @inlined

@@ -35,7 +35,7 @@ _ALIASES = {
 CELL_SLACK = 1e-6
 SUM_SLACK = 1e-3
 #: Rows, and columns, of a first look at what cells may be.
-SAMPLE = 64
+_SAMPLE = 64
 #: Logarithms of sums that are as good as one.
 NEAR_ONE = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 
@@ -142,14 +142,19 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
     return "logits"
 
 
+def first_look(cells: NDArray[Any]) -> NDArray[Any]:
+    """Return a few cells, of rows and columns all over the place."""
+    n, k = cells.shape
+    return cells[:: max(1, n // _SAMPLE), :: max(1, k // _SAMPLE)]
+
+
 def surely_logits(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
     """Whether some of the cells prove what :func:`kind_of` would say of all: that they are logits.
 
     One above 0 is no logarithm of a probability, and a negative one, or one above 1, no
     probability.
     """
-    n, k = cells.shape
-    some = cells[:: max(1, n // SAMPLE), :: max(1, k // SAMPLE)]
+    some = first_look(cells)
     positive, negative = bool((some > CELL_SLACK).any()), bool((some < -CELL_SLACK).any())
     return positive and (negative or (not renormalise and bool((some > 1 + CELL_SLACK).any())))
 

@@ -17,7 +17,7 @@ from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from .cells import Source
 from .copied import Copied, copy_of
-from .kinds import CELL_SLACK, NEAR_ONE, SAMPLE, Extent, kind_of, log_probabilities, presence
+from .kinds import CELL_SLACK, NEAR_ONE, Extent, first_look, kind_of, log_probabilities, presence
 from .lazy import LazyValues
 from .side_by_side import Beside
 from .survey_converted import survey_log_probabilities, survey_logits
@@ -196,10 +196,9 @@ class _Numbers:
 
     def _likely(self, cells: NDArray[Any]) -> bool:
         """Whether some of the cells look like probabilities: those of another kind rarely do."""
-        n, k = cells.shape
-        if k == 1 or self.asked not in ("auto", "probabilities"):
+        if cells.shape[1] == 1 or self.asked not in ("auto", "probabilities"):
             return False
-        some = cells[:: max(1, n // SAMPLE), :: max(1, k // SAMPLE)]
+        some = first_look(cells)
         some = some[~np.isnan(some)]
         low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
         return bool(

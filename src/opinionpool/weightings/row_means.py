@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..families.lazy import logits_in
+from ..families.by_rows import of_each_row
 from ..families.outcomes import Outcomes
 from ..kernels import reference
-from ..kernels.threads import blocks, in_threads
 from ..rules.evidence import Evidence
 
 Array = NDArray[np.float64]
 
 #: Smaller losses are rounding; models that are never wrong share the weight.
 _LEAST = float(np.finfo(np.float64).eps)
-#: Blocks are parts of the usual ones: temporaries of half a megabyte stay in a core's cache.
-_PARTS = 32
 
 
 @dataclass(frozen=True)
@@ -51,23 +49,15 @@ class RowMean:
 
     def of_rows_read(self, evidence: Evidence) -> Array:
         """Return what counts of every model's rows, (M, N), read by blocks; anything if absent."""
-        found = np.empty((evidence.n_models, evidence.n_rows))
-        for rows, arrays in logits_in(evidence.parameters, evidence.threads):
-            for own, x in zip(found[:, rows], arrays, strict=True):
-                self._write(own, x, evidence.outcomes.take(rows), evidence.threads)
-        return found
 
-    def _write(self, out: Array, x: NDArray[np.float64], outcomes: Outcomes, threads: int) -> None:
-        def work(first: int, last: int) -> None:
-            here = slice(first, last)
-            z = x[here]
+        def counted(z: NDArray[Any], rows: slice) -> Array:
             with np.errstate(invalid="ignore"):  # rows that are absent
                 if self.normalised:
                     z = z.astype(np.float64)
                     z -= reference.softmax(z).log_z[:, None]
-                out[here] = self.of_rows(z, outcomes.take(here))
+                return self.of_rows(z, evidence.outcomes.take(rows))
 
-        in_threads(work, blocks(len(x), 8 * x.shape[1], _PARTS), threads)
+        return of_each_row(evidence.parameters, counted, evidence.threads)
 
 
 def _right(log_p: Array, outcomes: Outcomes) -> Array:

@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.by_rows import PARTS
 from ..families.outcomes import Outcomes
 from ..kernels.threads import blocks, in_threads
 
 Array = NDArray[np.float64]
 
 RIDGE = 1.0
-#: Blocks are parts of the usual ones: temporaries of half a megabyte stay in a core's cache.
-_PARTS = 32
 
 
 class _Scaled(NamedTuple):
@@ -147,7 +146,7 @@ class VectorLoss:
 
     def _spans(self) -> list[tuple[int, int]]:
         n, k = self.log_p.shape
-        return blocks(n, 8 * k, _PARTS)
+        return blocks(n, 8 * k, PARTS)
 
     def _sum(self, of: Callable[[slice], Array]) -> Array:
         """Add up what a function finds in blocks of rows."""
