@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from problems import KINDS, evidence_kind
+from problems import KINDS, evidence_kind, make_evidence
 from tolerance import ulps
 
+from opinionpool.kernels import threads
 from opinionpool.rules import RULES, fused
 from opinionpool.rules.objective import PooledLoss
 from opinionpool.weightings import WEIGHTINGS
@@ -83,3 +84,19 @@ def test_threads_change_nothing_but_rounding(threads, always):
 
 def test_small_evidence_is_not_worth_a_compiler():
     assert not fused.worthwhile(1000)
+
+
+@pytest.mark.parametrize("n", [600, 6001])
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_the_curvature_of_some_rows_says_what_all_rows_is_likely_to_be(n, scale, monkeypatch):
+    monkeypatch.setattr(fused, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "LEAST_BYTES", 1 << 12)
+    problem = PooledLoss(RULES["log"], make_evidence(0, m=3, n=n, k=4), scale)
+    v = np.array([0.4, 0.3, 0.6])
+    now, some = problem.evaluate(v), problem.slope(v)
+    assert now.likely is None
+    assert some.likely is not None
+    size = np.abs(now.curvature).max()
+    assert_allclose(some.likely, now.curvature, rtol=0, atol=0.2 * size)
+    assert np.linalg.eigvalsh(now.curvature - some.curvature)[0] > -1e-12 * size
+    assert some.curvature[0, 0] < 0.5 * now.curvature[0, 0]

@@ -11,6 +11,7 @@ from opinionpool.errors import Status
 from opinionpool.rules import RULES
 from opinionpool.rules.evidence import Evidence
 from opinionpool.rules.objective import PooledLoss
+from opinionpool.solvers import self_concordance
 from opinionpool.solvers.feasible import SHARPEST, FeasibleSet
 from opinionpool.solvers.few_reads import minimise_with_few_reads
 from opinionpool.solvers.newton import TOLERANCE, minimise
@@ -91,21 +92,29 @@ class SomeBounded(Bounded):
         now = self.evaluate(v)
         part = PooledLoss(self.rule, self.evidence.take(slice(0, None, 4))).evaluate(v)
         share = part.curvature * (-(-self.evidence.n_rows // 4) / self.evidence.n_rows)
-        return replace(now, curvature=share + self.penalty.evaluate(v)[2])
+        bend = self.penalty.evaluate(v)[2]
+        return replace(now, curvature=share + bend, likely=part.curvature + bend)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_curvature_of_some_rows_certifies(seed, joint, penalty):
+@pytest.mark.parametrize("briefly", [False, True])
+def test_curvature_of_some_rows_certifies(seed, joint, penalty, briefly):
     """After two readings, and never more than is true."""
     evidence = make_evidence(seed, m=6, n=20_000, k=5, signal=0.8)
     whole = SomeBounded(LOG, evidence, penalty)
     feasible = FeasibleSet(6, SHARPEST, capped=True) if joint else FeasibleSet(6)
     rough, sample = sample_of(whole, 150, seed), sample_of(whole, 1000, seed)
-    found = minimise_with_few_reads(whole, sample, rough, feasible=feasible, tolerance=1e-6)
+    full = []
+    whole.evaluate = lambda v: full.append(v) or SomeBounded.evaluate(whole, v)
+    whole.slope = lambda v: SomeBounded.slope(SomeBounded(LOG, evidence, penalty), v)
+    found = minimise_with_few_reads(
+        whole, sample, rough, feasible=feasible, tolerance=1e-6, briefly=briefly
+    )
     assert found.status is Status.CONVERGED
     assert found.n_evaluations <= 3
+    assert briefly == (not full)  # nobody asked for the curvature of all rows
     best = minimise(PooledLoss(LOG, evidence, penalty), feasible)
     assert found.evaluation.value - best.evaluation.value <= found.gap <= 1e-6
 
@@ -133,6 +142,22 @@ def test_the_bound_is_never_below_the_excess(seed, joint, penalty):
             if size <= 1e-3:
                 assert bound <= 4 * (now.value - best.evaluation.value + best.gap) + 1e-12
     assert known >= 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_smallest_radius_that_holds_bounds_best(seed, monkeypatch):
+    whole = Bounded(LOG, make_evidence(seed, m=4, n=500, k=4), 1.0)
+    feasible = FeasibleSet(4, SHARPEST, capped=True)
+    start = feasible.tidy(minimise(whole, feasible).v * np.linspace(0.99, 1.02, 4))
+    now = whole.evaluate(start)
+    mark = whole.landmark(start, now)
+    several = mark.excess(start, now.gradient, feasible)
+    single = []
+    for radius in self_concordance.RADII:
+        monkeypatch.setattr(self_concordance, "RADII", (radius,))
+        single.append(mark.excess(start, now.gradient, feasible))
+    assert np.isfinite(single).any()
+    assert several == min(single)
 
 
 def test_what_is_nearly_flat_is_not_bounded():

@@ -25,7 +25,8 @@ class Sums:
 
     ``reach`` is whatever (M,) sums a rule's ``excess`` turns into a tighter certificate;
     ``untempered`` the loss at T = 1, NaN where it was not found on the way; ``rounding`` how good a
-    mean loss is, relative, where that is less than float64 allows.
+    mean loss is, relative, where that is less than float64 allows; ``share`` the share of the rows
+    that the curvature is summed over.
     """
 
     value: float
@@ -34,6 +35,7 @@ class Sums:
     reach: Array
     untempered: float = np.nan
     rounding: float = 0.0
+    share: float = 1.0
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
@@ -43,6 +45,7 @@ class Sums:
             self.reach + other.reach,
             self.untempered + other.untempered,
             max(self.rounding, other.rounding),
+            min(self.share, other.share),
         )
 
     def per_row(self, n: float) -> Sums:
@@ -54,6 +57,7 @@ class Sums:
             self.reach / n,
             self.untempered / n,
             self.rounding,
+            self.share,
         )
 
 

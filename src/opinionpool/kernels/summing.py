@@ -40,6 +40,8 @@ class Sums(NamedTuple):
         The loss at ``by v``; 0 where that was not asked for.
     rounding
         How good a mean loss is, relative to the larger of 1 and itself: see :data:`ROUNDING32`.
+    bent
+        How many rows are in the blocks that added to the curvature.
     """
 
     value: float
@@ -49,6 +51,7 @@ class Sums(NamedTuple):
     status: NDArray[np.uint8]
     rescaled: float = 0.0
     rounding: float = 0.0
+    bent: int = 0
 
 
 def log_sums(
@@ -109,9 +112,9 @@ def log_sums(
     status = np.zeros(n, np.uint8)
     work: Callable[[int, int], plain.Derivatives]
     spans = blocks(n, len(v) * k * dtype.itemsize)
+    bent = dict(spans[:: every if compiled(kernels) else 1]) if order == 2 else {}
     if compiled(kernels):
-        bent = {first for first, _ in spans[::every]} if order == 2 else set()
-        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, bent, by)
+        work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, set(bent), by)
     else:
 
         def work(first: int, last: int) -> plain.Derivatives:
@@ -129,7 +132,8 @@ def log_sums(
 
     found = total(in_threads(work, spans, threads), len(v), order, status)
     brief = compiled(kernels) and dtype == np.float32
-    return found._replace(rounding=ROUNDING32 if brief else 0.0)
+    n_bent = sum(last - first for first, last in bent.items())
+    return found._replace(rounding=ROUNDING32 if brief else 0.0, bent=n_bent)
 
 
 class _CompiledSums:

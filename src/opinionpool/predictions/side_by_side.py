@@ -40,8 +40,9 @@ class Beside:
 def side_by_side(work: Callable[[int, Beside], T], n: int, threads: int) -> Iterator[T]:
     """Yield ``work(0, beside)`` to ``work(n − 1, beside)``, in this order.
 
-    No more than ``threads`` are under way or wait to be taken. When one fails, or the caller
-    stops, the others are given up: long work calls ``beside.go_on()`` now and then.
+    No more than ``threads`` are under way, and one more waits to be begun or to be taken: nobody
+    waits for the caller. When one fails, or the caller stops, the others are given up: long work
+    calls ``beside.go_on()`` now and then.
 
     Examples
     --------
@@ -56,7 +57,7 @@ def side_by_side(work: Callable[[int, Beside], T], n: int, threads: int) -> Iter
         try:
             waiting: deque[Future[T]] = deque()
             for i in range(n):
-                if len(waiting) == threads:
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
                 waiting.append(pool.submit(work, i, beside))
             while waiting:

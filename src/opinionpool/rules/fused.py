@@ -7,7 +7,7 @@ them together. Compiled kernels want all rows at once: they share them out to th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, NamedTuple
@@ -69,9 +69,9 @@ class FusedLogBlock:
         """Sum the same, curvature over some blocks of rows only, and the loss at T = 1."""
         s = v.sum()
         by = 0.0 if s <= 0 or s == 1 else 1 / s
-        return reduce(
-            add, (_complete(*part, by) for part in self._parts(v, order=2, every=BENT, by=by))
-        )
+        parts = list(self._parts(v, order=2, every=BENT, by=by))
+        share = sum(found.bent for found, _ in parts) / max(1, self.evidence.n_rows)
+        return replace(reduce(add, (_complete(*part, by) for part in parts)), share=share)
 
     def value(self, v: Array) -> float:
         """Sum the loss alone."""

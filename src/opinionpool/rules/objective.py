@@ -164,6 +164,7 @@ class PooledLoss:
             separable=self.penalty.scale == 0 and rule.separable(v, mean, self.family),
             untempered=mean.untempered,
             rounding=max(ROUNDING, mean.rounding),
+            likely=mean.curvature / mean.share + bend if 0 < mean.share < 1 else None,
         )
 
     def value(self, v: Array) -> float:

@@ -34,6 +34,8 @@ class Evaluation:
         The mean loss at T = 1 in the point's proportions; NaN where it was not found on the way.
     rounding
         Differences of values that arithmetic can make, relative to the larger of 1 and the value.
+    likely
+        What the curvature is likely to be where it is a lower bound, that of some rows alone.
     """
 
     value: float
@@ -43,6 +45,7 @@ class Evaluation:
     separable: bool = False
     untempered: float = np.nan
     rounding: float = ROUNDING
+    likely: NDArray[np.float64] | None = None
 
 
 class Problem(Protocol):

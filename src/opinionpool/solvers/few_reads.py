@@ -1,13 +1,13 @@
 """Minimising what is expensive to read, with the help of a sample of it.
 
 A sample's objective, corrected to have the gradient of the whole at the last point and its
-curvature at the first, is a far better model than a parabola: its third derivatives are right up
-to the error of sampling. So the whole is read once for the curvature and then a few times for the
-gradient alone, each time gaining a factor of about the square root of the sample's size. Value,
-gradient and gap at the end are those of the whole: what is certified needs no more of the
-curvature than a lower bound, such as that of some of the rows. (The gradient is corrected as by
-Shamir, Srebro and Zhang, "Communication-efficient distributed optimization using an approximate
-Newton-type method", ICML 2014; the curvature by a control variate.)
+curvature at the first, is a far better model than a parabola: its third derivatives are right up to
+the error of sampling. So the whole, or some rows of it, is read once for the curvature and then a
+few times for the gradient alone, each time gaining a factor of about the square root of the
+sample's size. Value, gradient and gap at the end are those of the whole: what is certified needs no
+more of the curvature than a lower bound, such as that of some of the rows. (The gradient is
+corrected as by Shamir, Srebro and Zhang, "Communication-efficient distributed optimization using an
+approximate Newton-type method", ICML 2014; the curvature by a control variate.)
 """
 
 from __future__ import annotations
@@ -103,18 +103,21 @@ def minimise_with_few_reads(
     *,
     feasible: FeasibleSet,
     tolerance: float = TOLERANCE,
+    briefly: bool = False,
 ) -> Solution:
     """Minimise ``whole`` over ``feasible`` starting from, and helped by, a sample of it.
 
-    All must be convex; ``rough`` is a sample of the sample's kind, much smaller. The result is
-    certified on the whole; where the sample misleads, ordinary Newton steps finish the work.
+    All must be convex; ``rough`` is a sample of the sample's kind, much smaller. Where the whole is
+    large enough for that the first reading is done ``briefly``: some of its rows then say what the
+    curvature of all is likely to be. The result is certified on the whole; where the sample
+    misleads, ordinary Newton steps finish the work.
     """
     first = _first(rough, feasible)
     most = MAX_EVALUATIONS if first is None else 3 if feasible.capped else 2
     start = minimise(sample, feasible, first, max(tolerance, _ROUGH), most)
     v, own = start.v, start.evaluation
-    now, mark = _surveyed(whole, v, feasible)
-    bend = now.curvature - own.curvature
+    now, mark = _surveyed(whole, v, feasible, briefly)
+    bend = (now.curvature if now.likely is None else now.likely) - own.curvature
     n_reads, gap = 1, certified_gap(now, v, feasible)
     done = optimal(now, v, feasible, tolerance)
     while not done and n_reads < MAX_READS and np.isfinite(now.value):
@@ -157,10 +160,10 @@ def _first(rough: Problem | None, feasible: FeasibleSet) -> Vector | None:
 
 
 def _surveyed(
-    whole: Readable, v: Vector, feasible: FeasibleSet
+    whole: Readable, v: Vector, feasible: FeasibleSet, briefly: bool = False
 ) -> tuple[Evaluation, Landmark | None]:
     """Read the whole for its curvature; return what that says of points nearby too."""
-    now = whole.evaluate(v)
+    now = whole.slope(v) if briefly else whole.evaluate(v)
     mark = whole.landmark(v, now)
     if mark is None:
         return now, None

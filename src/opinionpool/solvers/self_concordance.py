@@ -24,7 +24,8 @@ from .quadratic import newton_step
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-#: Radii ρ that are tried: within one the bound is a parabola, outside nothing may be lower.
+#: Radii ρ that are tried, the smallest first: within one the bound is a parabola, outside nothing
+#: may be lower.
 RADII = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -58,7 +59,6 @@ class Landmark:
         inf where the curvature is too far away or too weak to say.
         """
         near = np.exp(-float(self.spread @ np.abs(v - self.v)))
-        best = np.inf
         for radius in RADII:
             A = 2 * _psi(radius) * near * self.curvature + self.quadratic
             # The feasible set's own gap bounds what the solver of the parabola left undone.
@@ -67,8 +67,8 @@ class Landmark:
             depth = -float(gradient @ t + 0.5 * t @ A @ t) + max(feasible.gap(v + t, slope), 0.0)
             # Nothing below f(v) is farther from v + t than this, in the parabola's own norm.
             if self.spread @ np.abs(t) + np.sqrt(2 * depth) * self._reach(A) <= radius:
-                best = min(best, depth)
-        return best
+                return depth  # a larger radius allows for a weaker curvature: a deeper parabola
+        return np.inf
 
     def _reach(self, A: Matrix) -> float:
         """Bound ``ρ(x)`` for ``xᵀAx ≤ 1``."""

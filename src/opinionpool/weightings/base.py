@@ -14,6 +14,7 @@ from ..families import Family
 from ..families.lazy import Lazy
 from ..rules.base import AnyRule
 from ..rules.evidence import Evidence
+from ..rules.fused import BENT
 from ..rules.objective import ROUGH, PooledLoss
 from ..solvers.evaluation import Solution
 from ..solvers.feasible import SHARPEST, FeasibleSet
@@ -28,6 +29,9 @@ TRACE = 1e-12
 #: Certified distance to the optimum, nats per row, that is enough where every pass reads a lot:
 #: the sampling error of the weights themselves costs more (M/2N) below half a million rows a model.
 ENOUGH = 1e-6
+#: Share of that which may be left after a step by the curvature of some rows: a bound is some
+#: multiple of what is left, and another reading costs more than the curvature of all.
+BRIEFLY = 0.125
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,16 @@ def solved(
     lazy = isinstance(problem.evidence.parameters, Lazy)
     if not lazy or not problem.rule.joint_temperature:
         return minimise(problem, feasible)
-    samples = problem.sample(seed), problem.sample(seed, ROUGH)
+    sample, rough = problem.sample(seed), problem.sample(seed, ROUGH)
     tolerance = ENOUGH if enough is None else enough
-    return minimise_with_few_reads(problem, *samples, feasible=feasible, tolerance=tolerance)
+    m, n = problem.evidence.n_models, problem.evidence.n_rows
+    # The sample's optimum is off by M/2n nats. A step by the curvature of n' rows leaves of that
+    # what it has got wrong, squared: about M/n'.
+    left = m / (2 * sample.evidence.n_rows) * m / (n / BENT)
+    briefly = left <= BRIEFLY * tolerance
+    return minimise_with_few_reads(
+        problem, sample, rough, feasible=feasible, tolerance=tolerance, briefly=briefly
+    )
 
 
 def certify(task: Task, weights: Array, inverse_temperature: float) -> tuple[float, int]:
