@@ -2,9 +2,9 @@
 
 Pools know what their inputs are, and a few cells often prove it. Where these are logits that are
 used as they are, each row in its place, nothing can be wrong but that a cell is not finite, and the
-kernels see that while they pool. So they are pooled at once, which is all there is to do nearly
-always; where a cell is not finite, nothing of it counts, and they go the way of all others:
-surveyed first, then pooled.
+kernels see that while they pool; of probabilities they see that all rows are distributions. So they
+are pooled at once, which is all there is to do nearly always; where something is found, nothing of
+it counts, and they go the way of all others: surveyed first, then pooled.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import CATEGORICAL
+from .kernels.fused import Bounds
 from .policies import Policy
 from .pooling import Pooled
 from .predictions.gather import Opened
 from .predictions.in_place import as_they_are
+from .predictions.kinds import CELL_SLACK, SUM_SLACK
 from .rules.base import AnyRule
 from .rules.fused import worthwhile
+
+#: What rows of probabilities have to be, and where they are to be normalised: sums that are normal
+#: numbers then.
+_NEAR_ONE = Bounds(1 - SUM_SLACK, 1 + SUM_SLACK, 1 + CELL_SLACK)
+_ANY_SUM = Bounds(float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max), np.inf)
 
 
 def pooled_at_once(
@@ -49,12 +56,19 @@ def pooled_at_once(
     ):
         return None
     renormalise = given.reading.renormalise
-    logits = as_they_are(given.tables, given.alignment, given.layout, renormalise=renormalise)
-    if logits is None:
+    found = as_they_are(given.tables, given.alignment, given.layout, renormalise=renormalise)
+    if found is None:
         return None
     w = np.array([weights[name] for name in given.tables])
     p = np.empty((n, k), given.dtype) if out is None else out
-    if not rule.pool_finite(w, inverse_temperature, logits, out=p, threads=threads):
+    if found.kind == "logits":
+        sound = rule.pool_finite(w, inverse_temperature, found.arrays, out=p, threads=threads)
+    else:
+        bounds = _ANY_SUM if renormalise else _NEAR_ONE
+        sound = rule.pool_distributions(
+            w, inverse_temperature, found.arrays, bounds, out=p, threads=threads
+        )
+    if not sound:
         return None
     touched = {"rows": n, "rows_with_missing": 0, "rows_fallback": 0}
     return Pooled(p, touched, CATEGORICAL, ready=True)

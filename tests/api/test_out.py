@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kernels.cases import needs_numba
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import opinionpool as op
 from opinionpool.errors import InputError, OpinionPoolError
@@ -175,7 +175,8 @@ def surveyed(monkeypatch):
 def in_two_passes(pool, models, monkeypatch, **options):
     """Pool with a survey first, whatever the predictions are."""
     with monkeypatch.context() as patch:
-        patch.setattr(fused, "apply_finite", lambda *args, **options: False)
+        for name in ("apply_finite", "apply_distributions", "mix_distributions"):
+            patch.setattr(fused, name, lambda *args, **options: False)
         return pool.apply(models, **options)
 
 
@@ -207,8 +208,13 @@ def test_what_cells_are_is_detected_as_ever(large, kind, shift, monkeypatch):
         models[name] = given[kind]
     found = op.combine(models, [0.5, 0.3, 0.2])
     with monkeypatch.context() as patch:
-        patch.setattr(fused, "apply_finite", lambda *args, **options: False)
-        assert_array_equal(found, op.combine(models, [0.5, 0.3, 0.2]))
+        for name in ("apply_finite", "apply_distributions"):
+            patch.setattr(fused, name, lambda *args, **options: False)
+        twice = op.combine(models, [0.5, 0.3, 0.2])
+    if kind == "probabilities":
+        assert_allclose(found, twice, rtol=1e-6)
+    else:
+        assert_array_equal(found, twice)
     assert np.abs(found - op.combine(models, [0.5, 0.3, 0.2], kind=kind)).max() < 1e-6
 
 
@@ -302,3 +308,101 @@ def test_a_zero_that_the_fit_did_not_see_is_floored_as_in_plain_numpy(large, mon
     assert found[7, 3] > 0
     models["a"][7, 3] = -3.0
     assert_array_equal(np.delete(found, 7, 0), np.delete(pool.apply(models), 7, 0))
+
+
+# -- probabilities in one pass ------------------------------------------------------------------
+
+
+def probabilities_of(models):
+    """The same models, their logits made probabilities."""
+    found = {}
+    for name, z in models.items():
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        found[name] = p / p.sum(axis=1, keepdims=True)
+    return found
+
+
+@needs_numba
+@pytest.mark.parametrize("temperature", [1.0, 0.8])
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_probabilities_are_read_once(large, rule, temperature, surveyed, monkeypatch):
+    models, y = large
+    models = probabilities_of(models)
+    pool = op.fit(models, y, rule=rule, weighting="uniform", temperature=temperature)
+    surveyed.clear()
+    found, details = pool.apply(models, details=True)
+    given = {"temperature": pool.temperature, "rule": rule}
+    assert_array_equal(found, op.combine(models, pool.weights, **given))
+    assert_array_equal(found, op.combine(models, pool.weights, kind="probabilities", **given))
+    assert not surveyed
+    assert details == {"rows": 4800, "rows_with_missing": 0, "rows_fallback": 0}
+    assert_allclose(found, in_two_passes(pool, models, monkeypatch), rtol=1e-6)
+    assert surveyed
+
+
+@needs_numba
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize("cell", ["absent", "zero", "just below", "just above"])
+@pytest.mark.parametrize("model", ["a", "c"])
+def test_probabilities_that_need_a_second_look_get_it(large, model, cell, rule, monkeypatch):
+    models, y = large
+    models = probabilities_of(models)
+    pool = op.fit(models, y, rule=rule, weighting={"a": 0.6, "b": 0.4, "c": 0.0})
+    row = models[model][4000]
+    if cell == "absent":
+        row[:] = np.nan
+    elif cell == "just above":
+        row[:] = 1e-6 * (np.arange(300) == 4)
+        row[5] = 1 + 9e-7
+    else:
+        row[5] = 0 if cell == "zero" else -9e-7
+    found, details = pool.apply(models, details=True)
+    assert_allclose(found, in_two_passes(pool, models, monkeypatch), rtol=1e-6, atol=1e-30)
+    assert details["rows_with_missing"] == (cell == "absent")
+
+
+@needs_numba
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize("model", ["a", "c"], ids=["with weight", "without"])
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (np.inf, "row 4000.*inf"),
+        (np.nan, "row 4000.*NaN"),
+        (-2e-6, "row 4000, column 5: found -1.99"),
+        (1.01, "row 4000, column 5: found 1.0"),
+        (0.5, "row 4000.*sum"),
+    ],
+)
+def test_probabilities_that_cannot_be_are_errors_as_ever(large, model, rule, cell, message):
+    models, y = large
+    models = probabilities_of(models)
+    weights = {"a": 0.6, "b": 0.4, "c": 0.0}
+    pool = op.fit(models, y, rule=rule, weighting=weights)
+    models[model][4000, 5] = cell
+    with pytest.raises(OpinionPoolError, match=message):
+        pool.apply(models)
+    with pytest.raises(OpinionPoolError, match=message):
+        op.combine(models, weights, kind="probabilities", rule=rule)
+
+
+@needs_numba
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_probabilities_of_any_sum_are_read_once_where_they_may_be(large, rule, surveyed):
+    models, _ = large
+    models = probabilities_of(models)
+    given = {"rule": rule, "kind": "probabilities", "renormalise": True}
+    expected = op.combine(models, [0.5, 0.3, 0.2], **given)
+    scaled = {name: 3 * p for name, p in models.items()}
+    surveyed.clear()
+    assert_allclose(op.combine(scaled, [0.5, 0.3, 0.2], **given), expected, rtol=1e-5)
+    assert not surveyed
+
+
+@needs_numba
+def test_models_of_two_kinds_are_surveyed(large, surveyed):
+    models, _ = large
+    mixed = {**probabilities_of(models), "a": models["a"]}
+    found = op.combine(mixed, [0.5, 0.3, 0.2])
+    assert surveyed
+    assert_allclose(found, op.combine(models, [0.5, 0.3, 0.2]), rtol=1e-5)

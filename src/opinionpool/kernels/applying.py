@@ -12,7 +12,7 @@ from . import plain
 from .arrays import Rows, answered_by_all, attendance_of, common_dtype, worth_a_pass
 from .choice import NARROW_POOL, PAST_CACHES, Kernels, compiled
 from .status import LEFT, UNANSWERED
-from .threads import blocks, in_threads
+from .threads import all_in_threads, blocks, in_threads
 
 Array = NDArray[np.float64]
 Present = NDArray[np.bool_] | Array | None
@@ -117,7 +117,6 @@ def apply_finite(
         return False
     status = np.zeros(n, np.uint8)
     pool = _CompiledApply(arrays, v, out, False, None, status) if compiled(kernels) else None
-    ended: list[bool] = []  # only ever added to, by whichever thread
 
     def finite(first: int, last: int) -> bool:
         if pool is not None:
@@ -129,15 +128,7 @@ def apply_finite(
         plain.apply(cells, v, None, out[here], False, status[here])
         return not status[here].any()
 
-    def work(first: int, last: int) -> bool:
-        if ended:
-            return False
-        sound = finite(first, last)
-        if not sound:
-            ended.append(True)
-        return sound
-
-    return all(in_threads(work, blocks(n, len(v) * k * dtype.itemsize), threads))
+    return all_in_threads(finite, blocks(n, len(v) * k * dtype.itemsize), threads)
 
 
 class _CompiledApply:

@@ -27,7 +27,7 @@ from .lanes import (
 )
 from .log_cells import FAINT
 from .masses import added, mass_of
-from .reductions import lowest_of, total_of
+from .reductions import highest_of, larger_of, lowest_of, smaller_of, total_of
 from .scratch import scratch
 from .status import IMPOSSIBLE, INVALID, LEFT
 from .survey_narrow import repeated
@@ -90,21 +90,30 @@ def average_rows(
 
 
 @part
-def turned_mass(columns: Any, at: Any, K: int, like: Any) -> Any:
-    """Turn 16 rows into columns; return their sums, and lanes that are 0 if all is finite."""
-    nought = spread(like, like.dtype.type(0))
+def turned_mass(columns: Any, at: Any, K: int, extremes: Any, like: Any) -> Any:
+    """Turn 16 rows into columns; return their sums, and lanes that are 0 if all is finite.
+
+    And ``extremes``, the largest and smallest cells so far, of these rows too.
+    """
+    nought, (high, low) = spread(like, like.dtype.type(0)), extremes
     found = (wide(nought), nought)
     turn(like, start_of(columns), at, K)
     for k in range(K):
-        found = added(load(like, start_of(columns), k * LANES), found, like)
-    return found
+        x = load(like, start_of(columns), k * LANES)
+        high, low = larger_of(high, x), smaller_of(low, x)
+        found = added(x, found, like)
+    return found, (high, low)
 
 
 @jit
 def average_narrow(
-    base: Any, step: Any, w: Any, left: Any, out: Any, past_caches: bool, like: Any
+    base: Any, step: Any, w: Any, left: Any, out: Any, past_caches: bool, bounds: Any, like: Any
 ) -> None:
-    """Do as :func:`average_rows`, of rows side by side; what it is left to becomes LEFT."""
+    """Do as :func:`average_rows`, of rows side by side; what it is left to becomes LEFT.
+
+    So do rows that are not within ``bounds``: the least and the largest sum, the smallest and the
+    largest cell.
+    """
     K, (m, columns), n = out.shape[1], w.shape, len(out)
     owners = (
         (scratch(LANES * filled_up(K), like), scratch(2 * LANES * K, like)),
@@ -116,18 +125,22 @@ def average_narrow(
     means, cells, flat = borrowed(owners[2][0]), borrowed(owners[2][1]), borrowed(owners[2][2])
     base, step, w, like = borrowed(base), borrowed(step), borrowed(w), borrowed(like)
     left, size = borrowed(left), K * size_of(like)
+    infinite, least = spread(w, np.inf), spread(like, like.dtype.type(-np.inf))
     for r in range(0, n, LANES):
         rows, sound = min(LANES, n - r), True
+        lightest, heaviest = infinite, infinite * -1.0
+        highest, lowest = least, least * like.dtype.type(-1)
         for a in range(m):
             at = base[a] + np.uint64(r * step[a])
             if r + LANES >= n:  # behind the last row nothing may be read
                 repeated(copies, at, rows, K, like)
                 at = start_of(copies)
             fetch(at + np.uint64(LANES * size), LANES * size)
-            mass, check = turned_mass(turned, at, K, like)
+            (mass, check), (highest, lowest) = turned_mass(turned, at, K, (highest, lowest), like)
             if total_of(check) != 0 or lowest_of(mass) < FAINT:
                 sound = False
                 break
+            lightest, heaviest = smaller_of(lightest, mass), larger_of(heaviest, mass)
             store(factors, 0, mass)
             for i in range(LANES):
                 factors[i] = w[a, min(r + i, n - 1) if columns > 1 else 0] / factors[i]
@@ -135,7 +148,10 @@ def average_narrow(
             for k in range(0, LANES * K, LANES):
                 x = wide(positive_or(load(like, start_of(turned), k), like.dtype.type(0)))
                 store(total, k, x * by if a == 0 else load(w, start_of(total), k) + x * by)
-        if not sound:
+        light, heavy = lowest_of(lightest), highest_of(heaviest)
+        low, high = np.float64(lowest_of(lowest)), np.float64(highest_of(highest))
+        within = bounds[0] <= light and heavy <= bounds[1] and bounds[2] <= low <= high <= bounds[3]
+        if not (sound and within):
             left[r : r + rows] = LEFT
             continue
         for k in range(0, LANES * K, LANES):

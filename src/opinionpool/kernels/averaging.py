@@ -25,6 +25,8 @@ _PARTS = 16
 #: from logarithms. (The smallest normal numbers are 1e-38 and 2e-308.)
 _FAINT = {4: 1e-30, 8: 1e-290}
 _ALONE = np.ones(1)
+#: Bounds of sums and cells that are not to be left.
+_ANY = (-np.inf, np.inf, -np.inf, np.inf)
 
 
 def mix(
@@ -90,7 +92,7 @@ def mix(
         share = None if present is None else _shares(w, present[:, here], status[here])
         own, weights = [x[here] for x in arrays], w if share is None else share
         if direct:
-            _average(pooled[here], own, weights, status[here], past_caches)
+            average(pooled[here], own, weights, status[here], past_caches)
             return
         total = _mixture(own, weights, plain, status[here], log or s != 1, kernels)
         if s == 1:
@@ -122,8 +124,8 @@ def _mixture(
     shape = arrays[0].shape
     if all(plain) and compiled(kernels):
         total = np.empty(shape)
-        _average(total, arrays, w, status, False)
-        return _logarithm(total, arrays, w, plain) if log else total
+        average(total, arrays, w, status, False)
+        return logarithm_of_mixture(total, arrays, w, plain) if log else total
     total, term, own = np.zeros(shape), np.empty(shape), np.empty(shape, dtype)
     for x, share, as_it_is in zip(arrays, w, plain, strict=True):
         if as_it_is:
@@ -141,10 +143,10 @@ def _mixture(
         np.maximum(status, found, out=status)
         np.multiply(own, share[:, None] if share.ndim else share, out=term)
         total += term
-    return _logarithm(total, arrays, w, plain) if log else total
+    return logarithm_of_mixture(total, arrays, w, plain) if log else total
 
 
-def _average(
+def average(
     out: NDArray[Any],
     arrays: list[NDArray[Any]],
     w: Array,
@@ -161,12 +163,14 @@ def _average(
     weights = np.ascontiguousarray(w[:, None] if w.ndim == 1 else w)
     left = np.full(n, 0 if narrow else LEFT, np.uint8)
     if narrow:
-        average_narrow(base, step, weights, left, out, past_caches, rows.like)
+        average_narrow(base, step, weights, left, out, past_caches, _ANY, rows.like)
     if left.any():
         average_rows(base, step, weights, left, out, past_caches, status, rows.like)
 
 
-def _logarithm(total: Array, arrays: list[NDArray[Any]], w: Array, plain: list[bool]) -> Array:
+def logarithm_of_mixture(
+    total: Array, arrays: list[NDArray[Any]], w: Array, plain: list[bool]
+) -> Array:
     """Return the logarithm of some rows' mixture, written over it."""
     with np.errstate(divide="ignore"):
         np.log(total, out=total)

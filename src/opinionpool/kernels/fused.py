@@ -13,22 +13,26 @@ from __future__ import annotations
 from .applying import apply, apply_finite
 from .averaging import mix
 from .choice import Kernels, compiled
+from .distributions import Bounds, apply_distributions, mix_distributions
 from .logarithms import logarithms
 from .mixing import linear_sums, scaled_likelihoods
 from .summing import Sums, log_sums
 from .survey import Survey, survey
 
 __all__ = [
+    "Bounds",
     "Kernels",
     "Sums",
     "Survey",
     "apply",
+    "apply_distributions",
     "apply_finite",
     "compiled",
     "linear_sums",
     "log_sums",
     "logarithms",
     "mix",
+    "mix_distributions",
     "scaled_likelihoods",
     "survey",
 ]

@@ -34,6 +34,23 @@ def blocks(n: int, row_bytes: int, parts: int = 1) -> list[tuple[int, int]]:
     return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 
+def all_in_threads(
+    work: Callable[[int, int], bool], spans: list[tuple[int, int]], threads: int
+) -> bool:
+    """Whether ``work(first, last)`` says so of every span; none is begun once one said no."""
+    ended: list[bool] = []  # only ever added to, by whichever thread
+
+    def unless_ended(first: int, last: int) -> bool:
+        if ended:
+            return False
+        sound = work(first, last)
+        if not sound:
+            ended.append(True)
+        return sound
+
+    return all(in_threads(unless_ended, spans, threads))
+
+
 def in_threads(
     work: Callable[[int, int], T], spans: list[tuple[int, int]], threads: int
 ) -> list[T]:

@@ -19,7 +19,7 @@ from ..rules.fused import WORTHWHILE
 from .cells import Cells, Source
 from .classes import Label
 from .columns import Reading
-from .kinds import surely_logits
+from .kinds import likely_probabilities, surely_logits
 from .lazy import LazyValues
 from .predictions import Predictions
 from .rows import Alignment
@@ -124,27 +124,40 @@ def left_in_place(
     return predictions, None if found is None else np.array([fact.loss for fact in facts])
 
 
+@dataclass(frozen=True)
+class AsTheyAre:
+    """Arrays in memory, rows and classes in their places, all of one kind."""
+
+    arrays: list[NDArray[Any]]
+    #: ``"logits"`` or ``"probabilities"``; those only if all of them are found to be some.
+    kind: str
+
+
 def as_they_are(
     tables: Mapping[str, Table], alignment: Alignment, layout: Layout | None, *, renormalise: bool
-) -> list[NDArray[Any]] | None:
-    """Return every model's logits if they are in memory, rows and classes in their places.
+) -> AsTheyAre | None:
+    """Return every model's cells if nothing need be done to them but to look at them meanwhile.
 
     Where nobody says that they are logits, a few of the cells have to prove it.
     """
     if layout is None or any(place is not None for place in alignment.positions):
         return None
-    found = []
+    arrays, kinds = [], set()
     for name, table in tables.items():
-        values, order = table.values, layout.columns[name]
+        values, order, kind = table.values, layout.columns[name], layout.kinds[name]
         if isinstance(values, LazyValues) or values.shape[1] != len(layout.classes):
             return None
         if not _in_order(order, values.shape[1]):
             return None
-        detected = layout.kinds[name] == "auto" and surely_logits(values, renormalise=renormalise)
-        if layout.kinds[name] != "logits" and not detected:
-            return None
-        found.append(values)
-    return found
+        if kind == "auto" and surely_logits(values, renormalise=renormalise):
+            kind = "logits"
+        elif kind == "auto" and likely_probabilities(values, renormalise=renormalise):
+            kind = "probabilities"
+        arrays.append(values)
+        kinds.add(kind)
+    if kinds not in ({"logits"}, {"probabilities"}):
+        return None
+    return AsTheyAre(arrays, kinds.pop())
 
 
 def _workers(tables: Mapping[str, Table], threads: int) -> int:

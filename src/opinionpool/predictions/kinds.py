@@ -159,6 +159,14 @@ def surely_logits(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
     return positive and (negative or (not renormalise and bool((some > 1 + CELL_SLACK).any())))
 
 
+def likely_probabilities(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
+    """Whether some of the cells look like probabilities: those of another kind rarely do."""
+    some = first_look(cells)
+    some = some[~np.isnan(some)]
+    low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
+    return bool(-CELL_SLACK <= low <= high and (high <= 1 + CELL_SLACK or renormalise))
+
+
 def log_probabilities(
     table: Table, present: NDArray[np.bool_], kind: str, *, renormalise: bool = False
 ) -> Array:

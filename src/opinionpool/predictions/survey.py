@@ -17,7 +17,15 @@ from ..kernels import fused
 from ..kernels.status import IMPOSSIBLE, MISSING
 from .cells import Source
 from .copied import Copied, copy_of
-from .kinds import CELL_SLACK, NEAR_ONE, Extent, first_look, kind_of, log_probabilities, presence
+from .kinds import (
+    CELL_SLACK,
+    NEAR_ONE,
+    Extent,
+    kind_of,
+    likely_probabilities,
+    log_probabilities,
+    presence,
+)
 from .lazy import LazyValues
 from .side_by_side import Beside
 from .survey_converted import survey_log_probabilities, survey_logits
@@ -195,15 +203,10 @@ class _Numbers:
         self.counted += own.counted
 
     def _likely(self, cells: NDArray[Any]) -> bool:
-        """Whether some of the cells look like probabilities: those of another kind rarely do."""
+        """Whether cells may be, and look like, probabilities."""
         if cells.shape[1] == 1 or self.asked not in ("auto", "probabilities"):
             return False
-        some = first_look(cells)
-        some = some[~np.isnan(some)]
-        low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
-        return bool(
-            -CELL_SLACK <= low <= high and (high <= 1 + CELL_SLACK or self.source.renormalise)
-        )
+        return likely_probabilities(cells, renormalise=self.source.renormalise)
 
     def again(self, *, shares: bool) -> _Numbers:
         """Return the survey of the same cells, taken for what they are."""

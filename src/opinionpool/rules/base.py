@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..families import CATEGORICAL
 from ..families.base import Family, Sums
+from ..kernels.fused import Bounds
 from ..kernels.status import IMPOSSIBLE
 from ..maths.plain_numpy import xp
 from ..maths.softmax import log_softmax
@@ -97,6 +98,19 @@ class Rule(ABC, Generic[BlockT]):
 
         Else nothing in ``out`` counts. A rule that cannot tell while it pools says no at once.
         """
+        return False
+
+    def pool_distributions(
+        self,
+        w: Array,
+        s: float,
+        shares: Sequence[NDArray[Any]],
+        bounds: Bounds,
+        *,
+        out: NDArray[Any],
+        threads: int = 1,
+    ) -> bool:
+        """Do as :meth:`pool_finite`, with probabilities; whether all rows are within bounds."""
         return False
 
     def pooled_quickly(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:

@@ -95,6 +95,19 @@ class LinearRule(Rule[AnyBlock]):
             logits, w, s, out=out, log=log, present=present, shares=shares, threads=threads
         )[1]
 
+    def pool_distributions(
+        self,
+        w: Array,
+        s: float,
+        shares: Sequence[NDArray[Any]],
+        bounds: fused.Bounds,
+        *,
+        out: NDArray[Any],
+        threads: int = 1,
+    ) -> bool:
+        """Pool probabilities; see :meth:`Rule.pool_distributions`."""
+        return fused.mix_distributions(shares, w, s, bounds, out=out, threads=threads)
+
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family

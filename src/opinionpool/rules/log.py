@@ -103,6 +103,19 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
         """Pool finite logits of classes; see :meth:`Rule.pool_finite`."""
         return fused.apply_finite(logits, s * w, out=out, threads=threads)
 
+    def pool_distributions(
+        self,
+        w: Array,
+        s: float,
+        shares: Sequence[NDArray[Any]],
+        bounds: fused.Bounds,
+        *,
+        out: NDArray[Any],
+        threads: int = 1,
+    ) -> bool:
+        """Pool positive probabilities; see :meth:`Rule.pool_distributions`."""
+        return fused.apply_distributions(shares, s * w, bounds, out=out, threads=threads)
+
     def row_losses(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
         """Return the tempered pool's losses; see :meth:`Rule.row_losses`."""
         family = evidence.family
