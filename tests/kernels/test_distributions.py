@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from kernels.cases import needs_numba
-from numpy.testing import assert_allclose, assert_array_equal
 from kernels.test_finite import CLASSES, small_blocks
+from numpy.testing import assert_allclose, assert_array_equal
 from tolerance import ulps
 
 from opinionpool.kernels import fused
