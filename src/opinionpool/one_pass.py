@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import CATEGORICAL
+from .kernels import fused
 from .policies import Policy
 from .pooling import Pooled
 from .predictions.gather import Opened
@@ -43,7 +44,6 @@ def pooled_at_once(
         not worthwhile(len(given.tables) * n * k)
         or inverse_temperature <= 0
         or policy.treats_members
-        or policy.vector is not None
         or policy.gamma is not None
         or given.tables.keys() != weights.keys()
     ):
@@ -54,7 +54,27 @@ def pooled_at_once(
         return None
     w = np.array([weights[name] for name in given.tables])
     p = np.empty((n, k), given.dtype) if out is None else out
-    if not rule.pool_finite(w, inverse_temperature, logits, out=p, threads=threads):
+    if not _finite(rule, w, inverse_temperature, logits, policy, p, threads):
         return None
     touched = {"rows": n, "rows_with_missing": 0, "rows_fallback": 0}
     return Pooled(p, touched, CATEGORICAL, ready=True)
+
+
+def _finite(
+    rule: AnyRule,
+    w: NDArray[np.float64],
+    s: float,
+    logits: list[NDArray[Any]],
+    policy: Policy,
+    out: NDArray[Any],
+    threads: int,
+) -> bool:
+    """Pool logits, and scale the pool if that was fitted; return whether every cell is finite."""
+    if policy.vector is None:
+        return rule.pool_finite(w, s, logits, out=out, threads=threads)
+
+    def pool(first: int, last: int, log_p: NDArray[np.float64]) -> bool:
+        own = [x[first:last] for x in logits]
+        return rule.pool_finite(w, s, own, out=log_p, log=True)
+
+    return fused.pool_scaled(pool, policy.vector, out=out, threads=threads)

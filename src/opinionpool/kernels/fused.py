@@ -15,6 +15,7 @@ from .averaging import mix
 from .choice import Kernels, compiled
 from .logarithms import logarithms
 from .mixing import linear_sums, scaled_likelihoods
+from .scaling import pool_scaled, scale
 from .summing import Sums, log_sums
 from .survey import Survey, survey
 
@@ -29,6 +30,8 @@ __all__ = [
     "log_sums",
     "logarithms",
     "mix",
+    "pool_scaled",
+    "scale",
     "scaled_likelihoods",
     "survey",
 ]

@@ -91,9 +91,10 @@ class Rule(ABC, Generic[BlockT]):
         logits: Sequence[NDArray[Any]],
         *,
         out: NDArray[Any],
+        log: bool = False,
         threads: int = 1,
     ) -> bool:
-        """Pool as :meth:`pool_logits` does into probabilities; return whether every cell is finite.
+        """Pool as :meth:`pool_logits` does; return whether every cell is finite.
 
         Else nothing in ``out`` counts. A rule that cannot tell while it pools says no at once.
         """
