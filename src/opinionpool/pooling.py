@@ -115,7 +115,8 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
     fill = present is not None and policy.missing == "prior"
-    treatment = Treatment(policy, predictions.family, present if fill else None)
+    filled = present if fill else None
+    treatment = Treatment(policy, predictions.family, filled, predictions.large)
     if treatment.needed and isinstance(parameters, Lazy):
         parameters = as_array(treatment.lazily(parameters))
     elif treatment.needed:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import opinionpool as op
+from opinionpool import score_parts
+from opinionpool.diagnostics.sketch import ClassCurves
 from opinionpool.kernels import fused
 from opinionpool.predictions import in_place
 from opinionpool.predictions.precise import Precise
@@ -203,6 +205,21 @@ def test_without_a_pool(kind, floor, monkeypatch):
         pytest.skip("floored certainties are the same but for rounding, which decides their order")
     models, y = KINDS[kind]()
     assert_same(*both(monkeypatch, models, y, floor=floor))
+
+
+@pytest.mark.parametrize("kind", ["float64", "probabilities", "tenths", "missing", "soft"])
+def test_parts_of_many_rows_are_scored_by_the_kernels(kind, monkeypatch):
+    """However few rows fit into the memory at a time."""
+    models, y = KINDS[kind]()
+    pool = op.fit(models, y)
+    monkeypatch.setattr(in_place, "LARGE", 0)
+    expected = op.score(models, y, pool=pool, ordered=True, memory="16MB")
+    used, quick = [], ClassCurves.add_quickly
+    noted = lambda self, *given: (used.append(1), quick(self, *given))[1]  # noqa: E731
+    monkeypatch.setattr(ClassCurves, "add_quickly", noted)
+    monkeypatch.setattr(score_parts, "worthwhile", lambda cells: True)
+    assert_same(op.score(models, y, pool=pool, ordered=True, memory="16MB"), expected)
+    assert used
 
 
 def test_zeros_that_the_pool_sees_first(monkeypatch):
