@@ -25,7 +25,7 @@ LAYERS = [
     ["predictions", "weightings"],
     ["distributions", "vetoes"],
     ["policies"],
-    ["treated"],
+    ["fused_pool", "treated"],
     ["pooling", "settings"],
     ["pool_schema"],
     ["pool_card", "pool_file"],

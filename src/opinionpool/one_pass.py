@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import CATEGORICAL
+from .kernels import fused
 from .kernels.fused import Bounds
 from .policies import Policy
 from .pooling import Pooled
 from .predictions.gather import Opened
-from .predictions.in_place import as_they_are
+from .predictions.in_place import AsTheyAre, as_they_are
 from .predictions.kinds import CELL_SLACK, SUM_SLACK
 from .rules.base import AnyRule
 from .rules.fused import worthwhile
@@ -50,7 +51,6 @@ def pooled_at_once(
         not worthwhile(len(given.tables) * n * k)
         or inverse_temperature <= 0
         or policy.treats_members
-        or policy.vector is not None
         or policy.gamma is not None
         or given.tables.keys() != weights.keys()
     ):
@@ -61,14 +61,33 @@ def pooled_at_once(
         return None
     w = np.array([weights[name] for name in given.tables])
     p = np.empty((n, k), given.dtype) if out is None else out
-    if found.kind == "logits":
-        sound = rule.pool_finite(w, inverse_temperature, found.arrays, out=p, threads=threads)
-    else:
-        bounds = _ANY_SUM if renormalise else _NEAR_ONE
-        sound = rule.pool_distributions(
-            w, inverse_temperature, found.arrays, bounds, out=p, threads=threads
-        )
-    if not sound:
+    if not _sound(rule, w, inverse_temperature, found, policy, renormalise, p, threads):
         return None
     touched = {"rows": n, "rows_with_missing": 0, "rows_fallback": 0}
     return Pooled(p, touched, CATEGORICAL, ready=True)
+
+
+def _sound(
+    rule: AnyRule,
+    w: NDArray[np.float64],
+    s: float,
+    given: AsTheyAre,
+    policy: Policy,
+    renormalise: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> bool:
+    """Pool cells, and scale the pool if that was fitted; return whether nothing was found."""
+    vector, arrays = policy.vector, given.arrays
+    if given.kind == "probabilities":
+        bounds = _ANY_SUM if renormalise else _NEAR_ONE
+        quick = rule.pool_distributions
+        return vector is None and quick(w, s, arrays, bounds, out=out, threads=threads)
+    if vector is None:
+        return rule.pool_finite(w, s, arrays, out=out, threads=threads)
+
+    def pool(first: int, last: int, log_p: NDArray[np.float64]) -> bool:
+        own = [x[first:last] for x in arrays]
+        return rule.pool_finite(w, s, own, out=log_p, log=True)
+
+    return fused.pool_scaled(pool, vector, out=out, threads=threads)

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from .distributions import mixture_of
 from .errors import InputError, MissingOutputError, warn
 from .families import CATEGORICAL, Family
-from .families.lazy import Lazy, as_array, logits_in
-from .families.logits import Logits, in_parts
+from .families.lazy import Lazy, as_array
 from .families.mixture import Mixture
-from .kernels.fused import compiled
+from .fused_pool import fusible, pool_quickly
 from .kernels.status import IMPOSSIBLE
 from .policies import Policy
 from .predictions import Predictions, Targets
@@ -26,7 +25,6 @@ from .predictions.classes import Label
 from .predictions.inputs import GiveBack
 from .rules.base import AnyRule
 from .rules.evidence import Evidence, attendance
-from .rules.fused import worthwhile
 from .treated import Treatment
 from .vetoes import veto_error
 from .weightings.vector_scaling import apply_vector
@@ -117,7 +115,8 @@ def prepared(predictions: Predictions, policy: Policy) -> tuple[Array, NDArray[n
         ]
         raise MissingOutputError(f"missing='error', and outputs are missing: {', '.join(who)}")
     fill = present is not None and policy.missing == "prior"
-    treatment = Treatment(policy, predictions.family, present if fill else None)
+    filled = present if fill else None
+    treatment = Treatment(policy, predictions.family, filled, predictions.large)
     if treatment.needed and isinstance(parameters, Lazy):
         parameters = as_array(treatment.lazily(parameters))
     elif treatment.needed:
@@ -205,9 +204,11 @@ def pool_rows(
     ``large`` as for :class:`Predictions`.
     """
     m, n, size = parameters.shape
-    if _fusible(family, inverse_temperature, parameters, large):
-        given = (rule, w, inverse_temperature, parameters, present, closure)
-        return _fused(*given, np.float64, threads, log=True)[0]
+    if fusible(family, inverse_temperature, parameters, large=large):
+        out = np.empty((n, size))
+        given = (rule, w, inverse_temperature, parameters, present)
+        pool_quickly(*given, out=out, log=True, closure=closure, threads=threads)
+        return out
     if isinstance(parameters, Lazy):
         blocks = []
         for rows, block in parameters.parts():
@@ -223,48 +224,6 @@ def pool_rows(
         pooled = rule.pooled(w, parameters[:, rows], here, closure=closure, family=family)
         out[rows] = family.tempered(pooled, inverse_temperature)
     return out
-
-
-def _fusible(family: Family, s: float, parameters: Array, large: bool) -> bool:
-    """Whether the rules' kernels may pool these, and are worth it."""
-    worth = isinstance(parameters, Lazy) or worthwhile(parameters.size)
-    return family is CATEGORICAL and s > 0 and (worth or (large and compiled()))
-
-
-def _fused(
-    rule: AnyRule,
-    w: Array,
-    s: float,
-    parameters: Array,
-    present: Array | NDArray[np.bool_] | None,
-    closure: bool,
-    dtype: Any,
-    threads: int,
-    *,
-    log: bool,
-    out: NDArray[Any] | None = None,
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Pool by the rule's kernels: (N, K) probabilities or their logarithms, and statuses."""
-    _, n, k = parameters.shape
-    status = np.empty(n, np.uint8)
-    out = np.empty((n, k), dtype) if out is None else out
-
-    def pool(rows: slice, arrays: Logits, threads: int = 1) -> None:
-        here = None if present is None else present[:, rows]
-        own: dict[str, Any] = {"out": out[rows], "log": log, "closure": closure, "shares": shares}
-        status[rows] = rule.pool_logits(w, s, arrays, here, threads=threads, **own)
-
-    shares = None
-    if isinstance(parameters, Lazy) and parameters.in_place is None and parameters.at_hand:
-        parameters.used_in_place()
-        shares = parameters.shares if rule.mixes else None
-        # Logits that are made are used while they are in cache.
-        make = parameters.logits_of if shares is None else parameters.cells_of
-        in_parts(make, n, pool, threads)
-        return out, status
-    for rows, arrays in logits_in(parameters, threads):
-        pool(rows, arrays, threads)
-    return out, status
 
 
 def pool_predictions(
@@ -299,16 +258,16 @@ def pool_predictions(
         present, confidence_of(predictions, parameters, policy, threads), policy.gamma or 0.0
     )
     s = inverse_temperature
+    quick = fusible(family, s, parameters, large=predictions.large)
     # What is shown of classes needs no logarithms on the way.
-    fusible = _fusible(family, s, parameters, predictions.large)
-    direct = shown is not None and policy.vector is None and fusible
-    if direct:
-        given = (rule, weights, s, parameters, m, policy.closure)
-        pooled, status = _fused(*given, shown, threads, log=False, out=out)
+    direct = shown is not None and quick
+    asked: dict[str, Any] = {"closure": policy.closure, "threads": threads}
+    if quick:
+        pooled = np.empty((n, predictions.n_parameters), shown) if out is None else out
+        asked |= {"vector": policy.vector, "log": not direct, "out": pooled}
+        status = pool_quickly(rule, weights, s, parameters, m, **asked)
         impossible = np.asarray(status == IMPOSSIBLE) & ~unanswered
     else:
-        asked: dict[str, Any] = {"closure": policy.closure, "threads": threads}
-        asked["large"] = predictions.large
         pooled = pool_rows(rule, weights, s, parameters, m, family, **asked)
         impossible = ~family.defined(pooled) & ~unanswered
     if impossible.any():
@@ -318,7 +277,7 @@ def pool_predictions(
         who = np.array(predictions.names, dtype=object)[counting]
         size, rows = predictions.n_parameters, first_row + np.arange(n)
         raise veto_error(who, zero, impossible, rows, size, "leave no class possible")
-    if policy.vector is not None:
+    if policy.vector is not None and not quick:
         pooled = apply_vector(pooled, policy.vector)
     if unanswered.any():
         fallback = fallback_parameters(policy, predictions)

@@ -19,6 +19,7 @@ from .pool import Pool
 from .pooling import Pooled, evidence_of, warn_of_fallback
 from .predictions import Predictions, Targets
 from .rules import RULES
+from .rules.fused import worthwhile
 
 Array = NDArray[np.float64]
 
@@ -28,10 +29,12 @@ def score_parts(
 ) -> dict[str, Any]:
     """Score every model, and a pool, part by part; see :func:`opinionpool.score`."""
     size = known.n_parameters
-    models = [ClassScores(size, ordered=ordered) for _ in known.names]
-    pooled, touched, errors = ClassScores(size, ordered=ordered), Counter[str](), np.zeros(4)
-    missing = 0
-    for first, rows, happened in _parts(known, targets):
+    # However small the parts: all of them are pooled and counted.
+    large = worthwhile(known.n_models * len(targets.rows) * size)
+    models = [ClassScores(size, ordered=ordered, large=large) for _ in known.names]
+    pooled, touched = ClassScores(size, ordered=ordered, large=large), Counter[str]()
+    errors, missing = np.zeros(4), 0
+    for first, rows, happened in _parts(replace(known, large=large), targets):
         raised = raise_floors(rows.parameters, policy.floors, mix=policy.mixed)
         for i, (own, scores) in enumerate(zip(raised, models, strict=True)):
             here = slice(None) if rows.present is None else rows.present[i]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .families import Family
+from .families import CATEGORICAL, Family
 from .families.floors import floored_logits, raise_floors
 from .families.lazy import Lazy, Mapped
 from .families.logits import Logits
@@ -36,11 +36,14 @@ class Treatment:
         Of the distributions.
     present
         (M, N) whose absences the prior fills, None where it fills none.
+    large
+        As for :class:`~opinionpool.predictions.Predictions`.
     """
 
     policy: Policy
     family: Family
     present: NDArray[np.bool_] | None
+    large: bool = False
 
     @property
     def needed(self) -> bool:
@@ -49,11 +52,11 @@ class Treatment:
 
     def parameters(self, block: Array, rows: Any = slice(None)) -> Array:
         """Return what becomes of parameters (M, n, P)."""
-        policy, family = self.policy, self.family
+        policy = self.policy
         block = raise_floors(block, policy.floors, mix=policy.mixed)
         if policy.betas is not None:
             betas = policy.betas.tolist()
-            block = np.stack([family.tempered(own, b) for own, b in zip(block, betas, strict=True)])
+            block = np.stack([self._tempered(own, b) for own, b in zip(block, betas, strict=True)])
         if self.present is None:
             return block
         return np.where(self.present[:, rows, None], block, self.prior)
@@ -103,6 +106,13 @@ class Treatment:
         """The parameters of who is absent, (P,)."""
         assert self.policy.prior is not None
         return self.family.from_shown(self.policy.prior)
+
+    def _tempered(self, own: Array, beta: float) -> Array:
+        """Return a model's parameters (n, P), tempered."""
+        quick = self.large and self.family is CATEGORICAL and fused.compiled()
+        if not quick or beta == 1 or beta <= 0:
+            return self.family.tempered(own, beta)
+        return fused.apply([own], np.array([beta]), log=True)[0]  # the pool of one model
 
     def _write(self, out: NDArray[Any], a: int, x: NDArray[Any], rows: Any, *, share: bool) -> None:
         """Write what becomes of a model's logits, or probabilities, which may be there already."""

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import opinionpool as op
+from opinionpool import score_parts
+from opinionpool.diagnostics.sketch import ClassCurves
 from opinionpool.kernels import fused
 from opinionpool.predictions import in_place
 from opinionpool.predictions.precise import Precise
@@ -60,6 +62,31 @@ def with_ties():
     return {name: p / p.sum(axis=1, keepdims=True) for name, p in rounded.items()}, y
 
 
+def tenths():
+    """Tenths that sum to one but for rounding: whole groups of rows are on the edges of bins."""
+    models, y = probabilities()
+    rng = np.random.default_rng(2)
+    return {n: np.stack([rng.multinomial(10, q) for q in p]) / 10 for n, p in models.items()}, y
+
+
+def sorted_by_class():
+    models, y = probabilities()
+    order = np.argsort(y, kind="stable")
+    return {name: p[order] for name, p in models.items()}, y[order]
+
+
+def narrow_probabilities():
+    models, y = probabilities()
+    return {name: p.astype(np.float32) for name, p in models.items()}, y
+
+
+def probabilities_with_missing():
+    models, y = probabilities()
+    models["b"][::5] = np.nan
+    models["c"][13] = np.nan
+    return models, y
+
+
 def very_sure():
     models, y = logits()
     return {name: 100 * z for name, z in models.items()}, y
@@ -90,6 +117,10 @@ KINDS = {
     "missing": with_missing,
     "zeros": with_zeros,
     "ties": with_ties,
+    "tenths": tenths,
+    "sorted": sorted_by_class,
+    "narrow probabilities": narrow_probabilities,
+    "missing probabilities": probabilities_with_missing,
     "sure": very_sure,
     "one column": one_column,
     "soft": soft,
@@ -149,7 +180,7 @@ def test_models_and_pool(kind, weighted, monkeypatch):
     pool = op.fit(models, y)
     before = {name: x.copy() for name, x in models.items()}
     found, expected = both(monkeypatch, models, y, pool=pool, sample_weight=u, ordered=True)
-    assert_same(found, expected, narrow=kind == "float32")
+    assert_same(found, expected, narrow=kind in ("float32", "narrow probabilities"))
     for name, x in models.items():
         np.testing.assert_array_equal(x, before[name])
 
@@ -174,6 +205,21 @@ def test_without_a_pool(kind, floor, monkeypatch):
         pytest.skip("floored certainties are the same but for rounding, which decides their order")
     models, y = KINDS[kind]()
     assert_same(*both(monkeypatch, models, y, floor=floor))
+
+
+@pytest.mark.parametrize("kind", ["float64", "probabilities", "tenths", "missing", "soft"])
+def test_parts_of_many_rows_are_scored_by_the_kernels(kind, monkeypatch):
+    """However few rows fit into the memory at a time."""
+    models, y = KINDS[kind]()
+    pool = op.fit(models, y)
+    monkeypatch.setattr(in_place, "LARGE", 0)
+    expected = op.score(models, y, pool=pool, ordered=True, memory="16MB")
+    used, quick = [], ClassCurves.add_quickly
+    noted = lambda self, *given: (used.append(1), quick(self, *given))[1]  # noqa: E731
+    monkeypatch.setattr(ClassCurves, "add_quickly", noted)
+    monkeypatch.setattr(score_parts, "worthwhile", lambda cells: True)
+    assert_same(op.score(models, y, pool=pool, ordered=True, memory="16MB"), expected)
+    assert used
 
 
 def test_zeros_that_the_pool_sees_first(monkeypatch):
@@ -201,6 +247,15 @@ def test_columns_and_models_in_another_order(monkeypatch):
         "a": pd.DataFrame(models["a"], columns=list("vwxyz")),
     }
     assert_same(*both(monkeypatch, turned, y_of(y), pool=pool))
+
+
+def test_probabilities_of_columns_in_another_order(monkeypatch):
+    pd = pytest.importorskip("pandas")
+
+    models, y = tenths()
+    frames = {n: pd.DataFrame(p, columns=list("vwxyz")) for n, p in models.items()}
+    frames["b"] = frames["b"][list("zyxwv")]
+    assert_same(*both(monkeypatch, frames, y_of(y)))
 
 
 def y_of(y):

@@ -81,6 +81,23 @@ def test_models_that_alone_thought_it_likely_may_have_no_weight():
     np.testing.assert_allclose(found, expected + 900.0, rtol=ulps(F8, 64))
 
 
+@pytest.mark.parametrize("least", [-500.0, -800.0], ids=["mixed as it is", "underflows"])
+def test_of_rows_of_large_evidence_unlikely_cells_are_no_zeros(least):
+    """Probabilities are mixed as such only where they are numbers."""
+    evidence = evidence_kind("hard")
+    log_p = evidence.parameters.copy()
+    log_p[:, np.arange(evidence.n_rows), evidence.outcomes.classes] = least
+    log_p -= np.logaddexp.reduce(log_p, axis=2, keepdims=True)
+    far = replace(evidence, parameters=log_p)
+    pools, large = candidates(fixed=True), replace(far, large=True)
+    expected = losses(LINEAR, pools, far).rows
+    assert (expected > 250).all()
+    np.testing.assert_allclose(losses(LINEAR, pools, large).rows, expected, rtol=1e-12)
+    free = replace(pools, fixed=False)
+    expected = losses(LINEAR, free, far).bends
+    np.testing.assert_allclose(bends(LINEAR, free, large), expected, rtol=1e-9, atol=1e-10)
+
+
 def test_the_evidence_is_not_written_to():
     evidence = evidence_kind("vetoes")
     before = evidence.parameters.copy()

@@ -128,3 +128,20 @@ def test_floors_and_temperatures_of_probabilities_are_those_of_their_logits(wher
     w, out = np.array([0.5, 0.2, 0.3]), np.empty((N, K))
     LOG.pool_logits(w, 1.0, list(found), out=out)
     assert_allclose(out, LOG.pooled(w, log_p), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.skipif(not fused.compiled(), reason="no compiled kernels are used here")
+def test_many_rows_are_tempered_by_the_kernels(monkeypatch):
+    policy = Policy(np.zeros(M), betas=np.array([0.5, 0.0, 3.0]))
+    with np.errstate(divide="ignore"):
+        log_p = np.log(P)
+    log_p[0, 5], log_p[2, 7] = np.nan, -np.inf  # absent, and impossible
+    before = log_p.copy()
+    expected = Treatment(policy, CATEGORICAL, None).parameters(log_p)
+    used, apply = [], fused.apply
+    noted = lambda *given, **options: (used.append(1), apply(*given, **options))[1]  # noqa: E731
+    monkeypatch.setattr(fused, "apply", noted)
+    found = Treatment(policy, CATEGORICAL, None, large=True).parameters(log_p)
+    assert len(used) == 2
+    assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+    np.testing.assert_array_equal(log_p, before)

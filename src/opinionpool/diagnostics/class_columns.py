@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.arrays import plain_layout
 from ..kernels.binning import split_classes
 from ..kernels.threads import in_threads
 from ..rules.evidence import Outcomes
@@ -20,8 +21,9 @@ from .scores import losses
 
 Array = NDArray[np.float64]
 
-#: Cells that a thread turns, or goes over, at a time: they stay in its second-level cache.
-_SPAN_CELLS = 1 << 16
+#: Cells that a thread turns, or goes over, at a time: they stay near it, and are enough that
+#: threads seldom wait for each other to call the next function.
+_SPAN_CELLS = 1 << 18
 
 
 class ClassColumns:
@@ -63,12 +65,12 @@ class ClassColumns:
 
     def put_few(self, first: int, log_p: Array) -> None:
         """Note those of so few rows that they are in a core's cache; other threads may as well."""
-        from ..kernels.favourite import favourites
+        from ..kernels.class_by_class import lay_out
 
         here = slice(first, first + len(log_p))
-        np.exp(log_p.T, out=self.p[:, here])
         self.nll[here] = losses(log_p, self.outcomes.take(here))
-        favourites(here.start, here.stop, self.p, self._top, self._which)
+        p = np.exp(plain_layout(log_p, np.float64))
+        lay_out(p, first, self.p, self._top, self._which)
 
     def found(self, *, ordered: bool = False) -> dict[str, Any]:
         """Return the scores by name; ``ordered`` adds ``rps``."""

@@ -26,6 +26,8 @@ Present = NDArray[np.bool_]
 _CELLS = 1 << 17
 #: Below this a mixture of scaled probabilities (largest 1) has lost digits to underflow.
 _TINY = 1e-290
+#: Logarithm below which a probability is not to be mixed as itself.
+_SMALL = -600.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Losses:
 def bends(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Array:
     """Return the derivatives in the temperatures alone, see :class:`Losses`: (2, C)."""
     if _quick(pools, evidence):
-        found = [_quick_bends(rule, w, s, evidence) for w, s in zip(pools.w, pools.s, strict=True)]
+        p = _mixed(rule, evidence)
+        each = zip(pools.w, pools.s, strict=True)
+        found = [_quick_bends(rule, w, s, evidence, p) for w, s in each]
         if all(own is not None for own in found):
             return np.array(found).T
     return losses(rule, pools, evidence).bends
@@ -129,10 +133,21 @@ def _quick(pools: Candidates, evidence: Evidence) -> bool:
     return large and not any(np.isneginf(own).any() for own in evidence.parameters)
 
 
+def _mixed(rule: AnyRule, evidence: Evidence) -> Array | None:
+    """Return the probabilities that a rule mixes, (M, n, K), made once for all pools.
+
+    None where it mixes none, and where some are so small that their logarithms are better.
+    """
+    if not rule.mixes or np.fmin.reduce(evidence.parameters, axis=None) < _SMALL:
+        return None
+    return np.exp(evidence.parameters)
+
+
 def _quick_losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Array:
     found, present = np.empty((len(pools.w), evidence.n_rows)), evidence.present
+    p = _mixed(rule, evidence)
     for own, w, s in zip(found, pools.w, pools.s, strict=True):
-        log_p = rule.pooled_quickly(w, float(s), evidence, closure=False)
+        log_p = rule.pooled_quickly(w, float(s), evidence, closure=False, p=p)
         own[:] = -evidence.outcomes.expectation(log_p)
     if present is None:
         return found
@@ -140,13 +155,15 @@ def _quick_losses(rule: AnyRule, pools: Candidates, evidence: Evidence) -> Array
     return np.where(answered, found, evidence.fallback_loss())
 
 
-def _quick_bends(rule: AnyRule, w: Array, s: float, evidence: Evidence) -> Array | None:
+def _quick_bends(
+    rule: AnyRule, w: Array, s: float, evidence: Evidence, p: Array | None
+) -> Array | None:
     """Return a pool's two :func:`bends`; None where a cell of it is 0.
 
     A tempered pool is the log pool of one model, the pool at T = 1, and of the weight 1/T.
     """
     u, outcomes = evidence.weight, evidence.outcomes
-    pooled = rule.pooled_quickly(w, 1.0, evidence, closure=False)
+    pooled = rule.pooled_quickly(w, 1.0, evidence, closure=False, p=p)
     if evidence.present is not None:
         unanswered = ~evidence.present[w > 0].any(axis=0)
         pooled[unanswered], u = 0.0, np.where(unanswered, 0.0, u)

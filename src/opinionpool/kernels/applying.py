@@ -97,6 +97,7 @@ def apply_finite(
     v: Array,
     *,
     out: NDArray[Any],
+    log: bool = False,
     threads: int = 1,
     kernels: Kernels | None = None,
 ) -> bool:
@@ -116,7 +117,7 @@ def apply_finite(
     if not (v > 0).any():
         return False
     status = np.zeros(n, np.uint8)
-    pool = _CompiledApply(arrays, v, out, False, None, status) if compiled(kernels) else None
+    pool = _CompiledApply(arrays, v, out, log, None, status) if compiled(kernels) else None
 
     def finite(first: int, last: int) -> bool:
         if pool is not None:
@@ -125,7 +126,7 @@ def apply_finite(
         cells = [x[here] for x in arrays]
         if not all(np.isfinite(x).all() for x in cells):
             return False
-        plain.apply(cells, v, None, out[here], False, status[here])
+        plain.apply(cells, v, None, out[here], log, status[here])
         return not status[here].any()
 
     return all_in_threads(finite, blocks(n, len(v) * k * dtype.itemsize), threads)

@@ -53,7 +53,7 @@ def split_classes(
     left
         (K,) classes that are quicker sorted: their sums were not made.
     """
-    from .equal_mass import MOST_CELLS, split_classes
+    from .equal_mass import LANES, MOST_CELLS, split_classes
 
     k, n = p.shape
     found, left = np.zeros((k, SUMS)), np.zeros(k, np.uint8)
@@ -70,7 +70,7 @@ def split_classes(
             np.empty(n, np.int64),
             np.empty((bins + 1, 3)),
         )
-        bin_of, sums = np.empty(n, np.int8), np.empty((3, bins))
+        bin_of, sums = np.empty(n, np.int8), np.empty((LANES, 3, bins))
         which = -1 if shared is None else shared
         split_classes(first, last, p, which, hard, q, u, bin_of, scratch, sums, found, left)
 

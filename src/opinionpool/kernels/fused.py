@@ -16,6 +16,7 @@ from .choice import Kernels, compiled
 from .distributions import Bounds, apply_distributions, mix_distributions
 from .logarithms import logarithms
 from .mixing import linear_sums, scaled_likelihoods
+from .scaling import pool_scaled, scale
 from .summing import Sums, log_sums
 from .survey import Survey, survey
 
@@ -33,6 +34,8 @@ __all__ = [
     "logarithms",
     "mix",
     "mix_distributions",
+    "pool_scaled",
+    "scale",
     "scaled_likelihoods",
     "survey",
 ]

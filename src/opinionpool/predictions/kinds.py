@@ -203,11 +203,26 @@ def _from_probabilities(
         if p.shape[1] == 1:
             p = np.minimum(p, 1.0)
             return np.concatenate([np.log1p(-p), np.log(p)], axis=1)
-        total = p.sum(axis=1)
-        _check_sums(total, table, rows, renormalise, "sum to")
-        log_p: Array = np.log(p)
-    log_p -= np.log(total)[:, None]
-    return log_p
+    total = p.sum(axis=1)
+    _check_sums(total, table, rows, renormalise, "sum to")
+    return _normalised_logarithms(p, total)
+
+
+def _normalised_logarithms(p: Array, total: Array) -> Array:
+    """Write ``ln p − ln Σ p`` over p."""
+    with np.errstate(divide="ignore"):
+        np.log(p, out=p)
+    p -= np.log(total)[:, None]
+    return p
+
+
+def log_shares(cells: NDArray[Any], out: Array) -> None:
+    """Write normalised log-probabilities of cells that were found to be probabilities.
+
+    The same numbers as :func:`log_probabilities`, to the bit: which are equal decides bins.
+    """
+    p = np.maximum(cells, 0, out=out)
+    _normalised_logarithms(p, p.sum(axis=1))
 
 
 def _from_log_probabilities(

@@ -7,7 +7,6 @@ count rows between thresholds, which such rounding would move from one bin to th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,13 @@ from ..kernels import fused
 from ..kernels.arrays import common_dtype, plain_layout
 from ..kernels.threads import in_threads
 from .cells import Cells, Source
+from .kinds import log_shares
 
 Array = NDArray[np.float64]
 
-#: Cells that a thread converts at a time: they stay in its second-level cache.
-_SPAN_CELLS = 1 << 16
+#: Cells of a model that a thread converts at a time: they stay near it, and are enough that threads
+#: seldom wait for each other to call the next function.
+_SPAN_CELLS = 1 << 18
 #: Cells of a block that is handed on.
 _BLOCK_CELLS = 1 << 20
 
@@ -77,50 +78,41 @@ class Precise(Lazy):
 
             def work(a: int, b: int, rows: slice = rows, blocks: Any = blocks) -> None:
                 out = self._empty(b - a)
-                self._fill(out, blocks, rows.start, (a, b), _log_p)
+                for own, x, source in zip(out, blocks, self.cells.sources, strict=True):
+                    _log_p(own, x[a:b], source, rows.start + a)
                 f(slice(rows.start + a, rows.start + b), out)
 
             in_threads(work, _spans(rows.stop - rows.start, size), self.threads)
 
     def _filled(self, what: _Filler) -> Iterator[tuple[slice, Array]]:
         """Yield blocks small enough for the allocator to use the same memory again."""
-        width = self.shape[0] * self.shape[2]
+        m, _, k = self.shape
         for rows, blocks in self.cells.raw():
-            for first, last in _spans(rows.stop - rows.start, max(1, _BLOCK_CELLS // width)):
-                out = self._empty(last - first)
-                work = partial(self._fill_between, out, blocks, rows.start, first, what)
-                spans = _spans(last - first, max(1, _SPAN_CELLS // width))
-                in_threads(work, spans, self.threads)
-                yield slice(rows.start + first, rows.start + last), out
+            for first, last in _spans(rows.stop - rows.start, max(1, _BLOCK_CELLS // (m * k))):
+                out, start = self._empty(last - first), rows.start + first
+                tasks = [
+                    (out[i, a:b], blocks[i][first + a : first + b], source, start + a)
+                    for i, source in enumerate(self.cells.sources)
+                    for a, b in _spans(last - first, max(1, _SPAN_CELLS // k))
+                ]
+
+                def work(i: int, _: int, tasks: list[_Task] = tasks) -> None:
+                    what(*tasks[i])
+
+                in_threads(work, [(i, i + 1) for i in range(len(tasks))], self.threads)
+                yield slice(start, rows.start + last), out
 
     def _empty(self, n: int) -> Array:
         return np.empty((self.shape[0], n, self.shape[2]))
-
-    def _fill_between(
-        self, out: Array, blocks: list[NDArray[Any]], start: int, by: int, what: _Filler, *ab: int
-    ) -> None:
-        a, b = ab
-        self._fill(out[:, a:b], blocks, start, (by + a, by + b), what)
-
-    def _fill(
-        self,
-        out: Array,
-        blocks: list[NDArray[Any]],
-        start: int,
-        span: tuple[int, int],
-        what: _Filler,
-    ) -> None:
-        """Set rows of all models from those of blocks whose first one has the number ``start``."""
-        first, last = span
-        for own, x, source in zip(out, blocks, self.cells.sources, strict=True):
-            what(own, x[first:last], source, start + first)
 
 
 def _spans(n: int, size: int) -> list[tuple[int, int]]:
     return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 
-#: What sets rows of one model, read from its cells, the first of which has that number.
+#: Where rows of one model go, its cells, how these are read, and the number of the first row.
+_Task = tuple[Array, NDArray[Any], Source, int]
+#: What sets them.
 _Filler = Callable[[Array, NDArray[Any], Source, int], None]
 
 
@@ -136,8 +128,15 @@ def _shifted(out: Array, cells: NDArray[Any], source: Source, first: int) -> Non
 
 
 def _log_p(out: Array, cells: NDArray[Any], source: Source, first: int) -> None:
-    if cells.shape[1] == 1 or source.kind not in ("logits", "log-probabilities"):
+    if cells.shape[1] == 1 or source.kind is None:
         out[:] = source.log_p(cells, first)
+        return
+    if source.kind == "probabilities":
+        # Of the columns as they came: a sum in another order may be another.
+        own = out if source.order is None else np.empty(out.shape)
+        log_shares(cells, own)
+        if source.order is not None:
+            out[:] = own[:, list(source.order)]
         return
     z = np.empty(out.shape)
     _shifted(z, cells, source, first)

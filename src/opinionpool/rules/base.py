@@ -92,9 +92,10 @@ class Rule(ABC, Generic[BlockT]):
         logits: Sequence[NDArray[Any]],
         *,
         out: NDArray[Any],
+        log: bool = False,
         threads: int = 1,
     ) -> bool:
-        """Pool as :meth:`pool_logits` does into probabilities; return whether every cell is finite.
+        """Pool as :meth:`pool_logits` does; return whether every cell is finite.
 
         Else nothing in ``out`` counts. A rule that cannot tell while it pools says no at once.
         """
@@ -113,14 +114,19 @@ class Rule(ABC, Generic[BlockT]):
         """Do as :meth:`pool_finite`, with probabilities; whether all rows are within bounds."""
         return False
 
-    def pooled_quickly(self, w: Array, s: float, evidence: Evidence, *, closure: bool) -> Array:
+    def pooled_quickly(
+        self, w: Array, s: float, evidence: Evidence, *, closure: bool, p: Array | None = None
+    ) -> Array:
         """Return tempered log-probabilities (n, K) of evidence in memory, by compiled kernels.
 
-        For classes and s > 0. Rows that cannot be pooled are not defined.
+        For classes and s > 0. Rows that cannot be pooled are not defined. ``p`` are the members'
+        probabilities, where a rule that :attr:`mixes` them is to use these.
         """
         out = np.empty((evidence.n_rows, evidence.n_parameters))
-        logits = list(evidence.parameters)
-        self.pool_logits(w, s, logits, evidence.attendance, out=out, closure=closure)
+        arrays = list(evidence.parameters if p is None else p)
+        given: dict[str, Any] = {"closure": closure, "out": out}
+        given["shares"] = None if p is None else [True] * len(arrays)
+        self.pool_logits(w, s, arrays, evidence.attendance, **given)
         return out
 
     @abstractmethod

@@ -98,10 +98,11 @@ class LogRule(Rule[LogBlock | FusedLogBlock]):
         logits: Sequence[NDArray[Any]],
         *,
         out: NDArray[Any],
+        log: bool = False,
         threads: int = 1,
     ) -> bool:
         """Pool finite logits of classes; see :meth:`Rule.pool_finite`."""
-        return fused.apply_finite(logits, s * w, out=out, threads=threads)
+        return fused.apply_finite(logits, s * w, out=out, log=log, threads=threads)
 
     def pool_distributions(
         self,
