@@ -248,7 +248,7 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked. Rows are fingerprinted if ``traced``."""
     predictions, targets = gathered.predictions, labelled(gathered)
     learned = is_word(settings.floor, "learned")
-    copied = learned and not learns_in_place(rule, gathered)
+    copied = learned and not learns_in_place(rule, gathered, settings)
     if copied or not weighting.by_blocks or converts_again_and_again(weighting, rule, gathered):
         predictions = predictions.whole()
     epsilon = resolve_floor(settings.floor, rule, predictions)
@@ -326,10 +326,11 @@ def converts_again_and_again(weighting: Weighting, rule: AnyRule, gathered: Gath
     return weighting.many_passes and not rule.joint_temperature and lazy.affords(8 * m * k)
 
 
-def learns_in_place(rule: AnyRule, gathered: Gathered) -> bool:
+def learns_in_place(rule: AnyRule, gathered: Gathered, settings: Settings) -> bool:
     """Whether floors are learned from blocks of rows, or from likelihoods of what happened."""
-    known, targets = gathered.predictions, labelled(gathered)
-    return rule.joint_temperature or (known.present is None and targets.outcomes.soft is None)
+    known, outcomes = gathered.predictions, labelled(gathered).outcomes
+    even = known.present is None or settings.missing == "prior"
+    return rule.joint_temperature or (even and outcomes.soft is None)
 
 
 def checked_choice(

@@ -25,7 +25,7 @@ from ..families.lazy import Lazy, logits_in
 from ..families.logits import Logits, in_parts
 from ..kernels import fused
 from ..rules.base import answering
-from ..rules.objective import SAMPLED, PooledLoss
+from ..rules.objective import FEWEST, SAMPLED, PooledLoss
 from ..solvers.evaluation import ROUNDING, Evaluation
 
 Array = NDArray[np.float64]
@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 #: A sample's ridge is worth one row in which a floor is some e-folds from a thousandth: beyond it
 #: an ε is next to nothing, and so is its slope, which would have to lead back on all rows.
 RIDGE, CENTRE = 0.1, -6.9
+#: Cells of a sample of as many rows as that many samples have: floors are for what happens rarely.
+SHORT = 1 << 23
 
 
 class FlooredLoss:
@@ -54,9 +56,10 @@ class FlooredLoss:
     def sample(self, seed: int, times: int = 1) -> FlooredLoss:
         """Return the loss on some of the rows, in memory, with a ridge: they say little of tails.
 
-        On so many times as many rows as is usual.
+        On so many times as many rows as is usual, but on some thousand if they are short.
         """
-        some = self.problem.sample(seed, 1 / times)
+        m, _, k = self.evidence.parameters.shape
+        some = self.problem.sample(seed, 1 / times, min(FEWEST, SHORT // (m * k)))
         return FlooredLoss(some, RIDGE / some.n)
 
     def affords(self, times: int) -> bool:

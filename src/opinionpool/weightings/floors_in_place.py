@@ -24,8 +24,9 @@ from .optimal import identical_models
 
 Array = NDArray[np.float64]
 
-#: What a step on a sample promises, of what would be enough, where its search ends.
-_CLOSER = 0.01
+#: What a step may promise where a search ends, of what would be enough: steps shrink to a half or
+#: third of the one before, so that more is left than that. On samples, still less.
+_LAST, _CLOSER = 0.1, 0.01
 #: From a sample so many times as large as the first a few readings lead to the end: about half as
 #: many as from the first (7 of 4 x 90,000 x 131 cells, 15).
 LARGER = 8
@@ -53,7 +54,7 @@ def search(
         larger = whole.sample(task.seed, LARGER)
         best = descend(larger.evaluate, space, best.x, _CLOSER * enough)
         evaluations += best.n_evaluations
-    found = descend(whole.evaluate, space, best.x, enough)
+    found = descend(whole.evaluate, space, best.x, _LAST * enough)
     return _told(whole, task, found, group, sizes, evaluations + found.n_evaluations)
 
 
