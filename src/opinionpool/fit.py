@@ -248,7 +248,8 @@ def fit_gathered(
     """Fit aligned predictions; everything was checked. Rows are fingerprinted if ``traced``."""
     predictions, targets = gathered.predictions, labelled(gathered)
     learned = is_word(settings.floor, "learned")
-    if learned or not weighting.by_blocks or converts_again_and_again(weighting, rule, gathered):
+    copied = learned and not learns_in_place(rule, gathered, settings)
+    if copied or not weighting.by_blocks or converts_again_and_again(weighting, rule, gathered):
         predictions = predictions.whole()
     epsilon = resolve_floor(settings.floor, rule, predictions)
     vetoes = rule.vetoes and predictions.family.rules_out
@@ -272,8 +273,10 @@ def fit_gathered(
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
+        if policy.prior is not None:  # floored too while floors were learned, but not in the pool
+            choice = replace(choice, loss=None, untempered=math.nan)
         policy = replace(policy, floors=floors, mixed=True)
-        evidence = evidence_of(predictions, targets, policy, keep=keep, threads=threads)
+        evidence = evidence_of(predictions, targets, policy, threads=threads)
         choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)
@@ -323,6 +326,13 @@ def converts_again_and_again(weighting: Weighting, rule: AnyRule, gathered: Gath
         return False
     m, _, k = lazy.shape
     return weighting.many_passes and not rule.joint_temperature and lazy.affords(8 * m * k)
+
+
+def learns_in_place(rule: AnyRule, gathered: Gathered, settings: Settings) -> bool:
+    """Whether floors are learned from blocks of rows, or from likelihoods of what happened."""
+    known, outcomes = gathered.predictions, labelled(gathered).outcomes
+    even = known.present is None or settings.missing == "prior"
+    return rule.joint_temperature or (even and outcomes.soft is None)
 
 
 def checked_choice(

@@ -1,7 +1,8 @@
 """What a pool does to its members before it pools them: floors, their own temperatures, the prior.
 
 Of log-probabilities in plain NumPy, and of logits in few operations per cell: a floor of ε is
-``max(z, log Σ exp z + log ε)`` there, which need not be normalised again (maths.md §2).
+``max(z, log Σ exp z + log ε)`` there, which need not be normalised again (maths.md §2). A learned
+one takes an exponential and a logarithm.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import CATEGORICAL, Family
-from .families.floors import floored_logits, raise_floors
+from .families.floors import floored_logits, log_odds, mixed_logits, raise_floors
 from .families.lazy import Lazy, Mapped
 from .families.logits import Logits
 from .families.mixed import Mixed
@@ -80,20 +81,15 @@ class Treatment:
     def lazily(self, lazy: Lazy) -> Mapped:
         """Return what becomes of parameters that are read block by block."""
         floors, betas = self.policy.floors, self.policy.betas
-        # ln((1 − ε)p + ε/K) would take a logarithm per cell, and is fitted in memory.
-        m = lazy.shape[0]
-        own = (
-            Mapped(lazy, self.parameters, m)
-            if self.policy.mixed
-            else Mixed(lazy, self.parameters, m, self.logits)
-        )
+        m, _, k = lazy.shape
+        own = Mixed(lazy, self.parameters, m, self.logits)
         factors = np.ones(len(floors)) if betas is None else betas
         if self.present is None:  # else the prior's zeros and its spread count too
             floored = bool((floors > 0).all())
             own.zeros = 0 if lazy.zeros == 0 or floored else None
             own.spread = lazy.spread
-            if floored:  # log-probabilities are 0 at most, and ln ε at least
-                lowest = -np.log(floors)
+            if floored:  # log-probabilities are 0 at most, and ln ε (mixed: ln ε/K) at least
+                lowest = -np.log(floors / k if self.policy.mixed else floors)
                 own.spread = lowest if lazy.spread is None else np.minimum(lazy.spread, lowest)
             own.spread = None if own.spread is None else own.spread * factors
         if lazy.checksums is not None:
@@ -117,7 +113,10 @@ class Treatment:
     def _write(self, out: NDArray[Any], a: int, x: NDArray[Any], rows: Any, *, share: bool) -> None:
         """Write what becomes of a model's logits, or probabilities, which may be there already."""
         epsilon, betas = self.policy.floors[a], self.policy.betas
-        if share:
+        if self.policy.mixed:
+            x = fused.logarithms(x, out) if share else x
+            x = mixed_logits(x, log_odds(epsilon), out)
+        elif share:
             x = fused.logarithms(x, out, floor=epsilon)
         elif epsilon > 0:
             x = floored_logits(x, epsilon, out)

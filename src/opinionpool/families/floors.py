@@ -8,8 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import fused
+from .lazy import Lazy
+from .logits import Logits
 
 Array = NDArray[np.float64]
+
+#: Above it 1 + e^a is e^a to the last digit, in float64 too, and float32 still holds it.
+_HIGH = 80.0
 
 
 def floored(log_p: Array, floor: float) -> Array:
@@ -32,15 +37,58 @@ def floored_logits(z: NDArray[Any], floor: float, out: NDArray[Any] | None = Non
     return np.asarray(np.maximum(z, least[:, None], out=out))
 
 
-def mixed(log_p: Array, epsilon: float) -> Array:
-    """Mix with the uniform, ``ln((1 − ε) p + ε/K)``: the learned floor."""
+def mixed(log_p: Array, epsilon: float, n_classes: int | None = None) -> Array:
+    """Mix with the uniform, ``ln((1 − ε) p + ε/K)``: the learned floor.
+
+    Of as many classes as there are columns, unless these are not all of them.
+    """
     if epsilon == 0:
         return log_p
     absent = np.isnan(log_p)
     if absent.any():
-        return np.where(absent, np.nan, mixed(np.where(absent, 0.0, log_p), epsilon))
-    uniform = np.log(epsilon / log_p.shape[-1])
+        return np.where(absent, np.nan, mixed(np.where(absent, 0.0, log_p), epsilon, n_classes))
+    uniform = np.log(epsilon / (n_classes or log_p.shape[-1]))
     return np.asarray(np.logaddexp(np.log1p(-epsilon) + log_p, uniform))
+
+
+def mixed_logits(z: NDArray[Any], odds: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Do as :func:`mixed` to logits (n, K), ``odds = ln ε/(1 − ε)``; NaN where absent.
+
+    Not normalised: with ``a = ln p − ln 1/K − odds``, how far a cell is above the floor, the
+    mixture is ``ln(1 + e^a)`` and a number (maths.md §2).
+    """
+    if odds == -np.inf:
+        return z
+    above = above_floor(z, odds, out)
+    return rectified(above, one_and_more(above))
+
+
+def log_odds(epsilon: Any) -> Any:
+    """Return ``ln ε/(1 − ε)``, −inf for no floor."""
+    with np.errstate(divide="ignore"):
+        return np.log(epsilon) - np.log1p(-np.asarray(epsilon))
+
+
+def above_floor(z: NDArray[Any], odds: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return ``a = ln p − ln 1/K − odds`` of logits (n, K), in float32 at least."""
+    log_z = fused.survey(z, checksum=False).log_z
+    assert log_z is not None
+    dtype = np.result_type(z.dtype, np.float32)
+    least = (log_z + (odds - np.log(z.shape[1]))).astype(dtype)
+    return np.asarray(np.subtract(z, least[:, None], out=out, dtype=dtype))
+
+
+def one_and_more(above: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return ``1 + e^a``, over which a cell's part of the floor is one; cut where it overflows."""
+    found = np.minimum(above, above.dtype.type(_HIGH), out=out)
+    np.exp(found, out=found)
+    found += 1
+    return np.asarray(found)
+
+
+def rectified(above: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
+    """Return ``ln(1 + e^a)``, written over a; ``more`` is :func:`one_and_more` of it."""
+    return np.asarray(np.maximum(above, np.log(more), out=above))
 
 
 def raise_floors(log_p: Array, floors: Array, *, mix: bool) -> Array:
@@ -50,5 +98,25 @@ def raise_floors(log_p: Array, floors: Array, *, mix: bool) -> Array:
     """
     if not floors.any():
         return log_p
-    floor = mixed if mix else floored
-    return np.stack([floor(own, e) for own, e in zip(log_p, floors, strict=True)])
+    if mix:
+        return mix_all(log_p, floors)
+    return np.stack([floored(own, e) for own, e in zip(log_p, floors, strict=True)])
+
+
+def mix_all(log_p: Array, floors: Array, n_classes: int | None = None) -> Array:
+    """Do as :func:`mixed` to every model's log-probabilities (M, N, K), by its own ε."""
+    return np.stack([mixed(own, e, n_classes) for own, e in zip(log_p, floors, strict=True)])
+
+
+def mixed_lazily(lazy: Lazy, floors: Array) -> Lazy:
+    """Do as :func:`mixed` to what is read block by block."""
+    odds = log_odds(floors)
+
+    def quick(arrays: Logits, _: Any, into: Logits | None) -> Logits:
+        room = [None] * len(arrays) if into is None else into
+        of_models = zip(arrays, odds, room, strict=True)
+        return [mixed_logits(z, own, out) for z, own, out in of_models]
+
+    same = lazy.map(lambda block, _: mix_all(block, floors), quick=quick)
+    same.spread = lazy.spread  # at most that: what is low is raised
+    return same

@@ -360,6 +360,11 @@ class Held(Lazy):
         z = np.stack([x.astype(np.float64) for x in self.ready])
         yield slice(0, self.shape[1]), np.asarray(log_softmax(z, xp=xp))
 
+    def logits(self, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
+        """Yield all rows as they are: what is mapped need not be normalised first."""
+        assert self.ready is not None
+        yield slice(0, self.shape[1]), self.ready
+
 
 def logits_in(parameters: Array, threads: int = 1) -> Iterator[tuple[slice, Logits]]:
     """Yield consecutive rows of any parameters, and M (n, K) arrays that the log rule may use."""

@@ -100,16 +100,18 @@ class PooledLoss:
         #: How often all rows were gone over.
         self.passes = 0
 
-    def sample(self, seed: int, share: int = 1) -> PooledLoss:
+    def sample(self, seed: int, share: float = 1, fewest: int = 1) -> PooledLoss:
         """Return the problem on some of the rows, in memory; ``share`` times fewer than usual.
+
+        But no fewer than so many, if there are.
 
         They are a prime number of rows apart, so that hours, days and weeks in the order of the
         rows are all met, and begin at random. Arrays in memory are read in place.
         """
         counts = np.flatnonzero(self.evidence.weight > 0)
         n = len(counts)
-        size = max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) // share
-        apart = _prime(n // max(1, size))
+        size = int(max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) / share)
+        apart = _prime(n // max(1, size, min(n, fewest)))
         rows = slice(int(np.random.default_rng(seed).integers(apart)), n, apart)
         every = n == self.evidence.n_rows
         some = self.evidence.take(rows if every else counts[rows])

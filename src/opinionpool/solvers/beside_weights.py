@@ -1,0 +1,98 @@
+"""Weights fitted together with other numbers, which a problem that is not convex leaves bounded.
+
+Each step is a quadratic programme over both, by a curvature that is positive semi-definite, such as
+Fisher's information (Gauss and Newton's method): near an optimum it is the Hessian but for terms
+that are zero on average where the fit is good. Without convexity nothing bounds the excess; an end
+is known by how little the next step promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import Evaluation
+from .feasible import FeasibleSet
+from .newton import noise
+from .quadratic import RIDGE, solve
+
+Vector = NDArray[np.float64]
+
+MAX_EVALUATIONS = 60
+#: Change of a number in one step at most: curvatures tell of what is near.
+LONGEST = 2.0
+#: Of a step this share is the shortest one tried.
+_SHORTEST = 1e-3
+_ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Points ``x = (v, θ)``: weights v of a feasible set, and numbers θ between two bounds."""
+
+    weights: FeasibleSet
+    low: float
+    high: float
+
+    def step(self, x: Vector, now: Evaluation) -> tuple[Vector, float]:
+        """Return the best step by a parabola, no θ by more than LONGEST, and what it promises."""
+        (v, θ), g, H = self.parts(x), now.gradient, now.curvature
+        spare, capped = self.weights.total - float(v.sum()), self.weights.capped
+        total = np.concatenate([np.ones(len(v)), np.zeros(len(θ))])
+        lower = [self.weights.lower - v, np.maximum(self.low - θ, -LONGEST)]
+        upper = [np.full(len(v), 1e30), np.minimum(self.high - θ, LONGEST)]
+        lower.append(np.array([-1e30 if capped else spare]))
+        upper.append(np.array([max(spare, 0.0) if capped else spare]))
+        size = max(float(np.diag(H).max()), float(np.abs(g).max()) / self.weights.total, 1e-300)
+        Q = H / size
+        Q[np.diag_indices(len(x))] += RIDGE * len(v)
+        bounds = np.concatenate(upper), np.concatenate(lower)
+        t = solve(Q, g / size, total[None], *bounds, equality=not capped)
+        if t is None:
+            return np.zeros_like(x), np.inf
+        t = self.tidy(x + t) - x
+        return t, -float(g @ t + 0.5 * t @ H @ t)
+
+    def tidy(self, x: Vector) -> Vector:
+        """Undo the rounding of a step: back inside the bounds."""
+        v, θ = self.parts(x)
+        return np.concatenate([self.weights.tidy(v), np.clip(θ, self.low, self.high)])
+
+    def parts(self, x: Vector) -> tuple[Vector, Vector]:
+        """Return v and θ."""
+        return x[: self.weights.size], x[self.weights.size :]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where a search ended, and whether what the next step promises is next to nothing."""
+
+    x: Vector
+    evaluation: Evaluation
+    stationary: bool
+    n_evaluations: int
+
+
+def descend(
+    evaluate: Callable[[Vector], Evaluation], space: Beside, start: Vector, tolerance: float
+) -> Ended:
+    """Go downhill until a step promises no more than ``tolerance``, or rounding hides it."""
+    x = space.tidy(start)
+    now, n = evaluate(x), 1
+    step, promise = space.step(x, now)
+    while promise > tolerance and n < MAX_EVALUATIONS:
+        slope, length, trial = float(now.gradient @ step), 1.0, now
+        while length >= _SHORTEST and n < MAX_EVALUATIONS:
+            there = space.tidy(x + length * step)
+            trial, n = evaluate(there), n + 1
+            if trial.value <= now.value + _ARMIJO * length * slope:
+                break
+            length /= 4
+        if not trial.value < now.value:
+            break
+        x, now = there, trial
+        step, promise = space.step(x, now)
+    return Ended(x, now, promise <= tolerance + noise(now), n)
