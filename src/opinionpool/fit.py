@@ -275,6 +275,8 @@ def fit_gathered(
         floors, choice = learned_choice(task, weighting)
         policy = replace(policy, floors=floors, mixed=True)
         evidence = evidence_of(predictions, targets, policy, threads=threads)
+        if prior:  # which was mixed too while floors were learned, and is not in the pool
+            choice = replace(choice, loss=None, untempered=np.nan)
         choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)
