@@ -273,10 +273,10 @@ def fit_gathered(
     task = Task(rule, evidence, temperature, scale, seed)
     if learned:
         floors, choice = learned_choice(task, weighting)
-        if policy.prior is not None:  # floored too while floors were learned, but not in the pool
-            choice = replace(choice, loss=None, untempered=math.nan)
         policy = replace(policy, floors=floors, mixed=True)
         evidence = evidence_of(predictions, targets, policy, threads=threads)
+        if prior:  # which was mixed too while floors were learned, and is not in the pool
+            choice = replace(choice, loss=None, untempered=np.nan)
         choice = complete(replace(task, evidence=evidence), weighting, choice)
     else:
         choice = checked_choice(task, weighting, predictions, targets)
