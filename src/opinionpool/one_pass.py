@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from .families import CATEGORICAL
 from .kernels import fused
-from .kernels.fused import Bounds
 from .policies import Policy
 from .pooling import Pooled
 from .predictions.gather import Opened
@@ -28,8 +27,8 @@ from .rules.fused import worthwhile
 
 #: What rows of probabilities have to be, and where they are to be normalised: sums that are normal
 #: numbers then.
-_NEAR_ONE = Bounds(1 - SUM_SLACK, 1 + SUM_SLACK, 1 + CELL_SLACK)
-_ANY_SUM = Bounds(float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max), np.inf)
+_NEAR_ONE = fused.Bounds(1 - SUM_SLACK, 1 + SUM_SLACK, 1 + CELL_SLACK)
+_ANY_SUM = fused.Bounds(float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max), np.inf)
 
 
 def pooled_at_once(

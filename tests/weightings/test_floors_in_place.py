@@ -8,10 +8,9 @@ from numpy.testing import assert_allclose
 
 import opinionpool as op
 from opinionpool.families.floors import log_odds
-from opinionpool.families.lazy import Held, Lazy, as_array
+from opinionpool.families.lazy import Held, as_array
 from opinionpool.predictions import in_place
-from opinionpool.predictions.predictions import Predictions
-from opinionpool.rules import LOG, fused
+from opinionpool.rules import LOG
 from opinionpool.rules.evidence import Evidence, Outcomes
 from opinionpool.rules.objective import Penalty, PooledLoss
 from opinionpool.weightings import floors_in_place
@@ -82,18 +81,12 @@ def objective(pool):
 
 
 @pytest.fixture
-def left_in_place(monkeypatch):
-    """Leave predictions of any size where they are; that somebody takes all of them is an error."""
+def left_in_place(left_in_place, monkeypatch):
+    """Search to the end, too."""
 
     def leave():
-        def whole(self):
-            assert not isinstance(self.parameters, Lazy), "rows were copied as log-probabilities"
-            return self
-
-        monkeypatch.setattr(in_place, "LARGE", 0)
-        monkeypatch.setattr(fused, "WORTHWHILE", 0)
+        left_in_place()
         monkeypatch.setattr(floors_in_place, "ENOUGH", 1e-9)
-        monkeypatch.setattr(Predictions, "whole", whole)
 
     return leave
 

@@ -5,10 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import opinionpool as op
-from opinionpool.families.lazy import Lazy
 from opinionpool.predictions import in_place
 from opinionpool.predictions.predictions import Predictions
-from opinionpool.rules import fused
 from opinionpool.weightings import WEIGHTINGS
 
 pytest.importorskip("numba", reason="numba is not installed: nothing is left in place")
@@ -48,22 +46,6 @@ def problem(kind):
     if kind == "T = 1":
         options["temperature"] = 1.0
     return models, y, options
-
-
-@pytest.fixture
-def left_in_place(monkeypatch):
-    """Leave predictions of any size where they are; that somebody takes all of them is an error."""
-
-    def leave():
-        def whole(self):
-            assert not isinstance(self.parameters, Lazy), "rows were copied as log-probabilities"
-            return self
-
-        monkeypatch.setattr(in_place, "LARGE", 0)
-        monkeypatch.setattr(fused, "WORTHWHILE", 0)
-        monkeypatch.setattr(Predictions, "whole", whole)
-
-    return leave
 
 
 def fitted(models, y, options):

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 #: Blocks are parts of the usual ones, a megabyte of each model: what is at work then stays in a
 #: core's second-level cache.
-_PARTS = 16
+PARTS = 16
 #: Smaller mixtures have lost digits to underflow, if only of one model: they are computed again,
 #: from logarithms. (The smallest normal numbers are 1e-38 and 2e-308.)
 _FAINT = {4: 1e-30, 8: 1e-290}
@@ -92,7 +92,7 @@ def mix(
         share = None if present is None else _shares(w, present[:, here], status[here])
         own, weights = [x[here] for x in arrays], w if share is None else share
         if direct:
-            average(pooled[here], own, weights, status[here], past_caches)
+            _average(pooled[here], own, weights, status[here], past_caches)
             return
         total = _mixture(own, weights, plain, status[here], log or s != 1, kernels)
         if s == 1:
@@ -100,7 +100,7 @@ def mix(
         else:
             apply([total], np.array([s]), out=pooled[here], log=log, kernels=kernels)
 
-    in_threads(work, blocks(n, k * dtype.itemsize, _PARTS), threads)
+    in_threads(work, blocks(n, k * dtype.itemsize, PARTS), threads)
     return out, status
 
 
@@ -124,7 +124,7 @@ def _mixture(
     shape = arrays[0].shape
     if all(plain) and compiled(kernels):
         total = np.empty(shape)
-        average(total, arrays, w, status, False)
+        _average(total, arrays, w, status, False)
         return logarithm_of_mixture(total, arrays, w, plain) if log else total
     total, term, own = np.zeros(shape), np.empty(shape), np.empty(shape, dtype)
     for x, share, as_it_is in zip(arrays, w, plain, strict=True):
@@ -146,7 +146,7 @@ def _mixture(
     return logarithm_of_mixture(total, arrays, w, plain) if log else total
 
 
-def average(
+def _average(
     out: NDArray[Any],
     arrays: list[NDArray[Any]],
     w: Array,

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from .applying import apply, apply_finite
 from .arrays import Rows, address, common_dtype
-from .averaging import logarithm_of_mixture
+from .averaging import PARTS, logarithm_of_mixture
 from .choice import NARROW_POOL, PAST_CACHES
 from .threads import all_in_threads, blocks
 
 Array = NDArray[np.float64]
 
-#: Parts of the usual blocks: of mixtures as in ``averaging``. Logarithms of all models then stay in
-#: the last-level cache; smaller parts are more calls, 0.1 ms each.
-_PARTS, _LOG_PARTS = 16, 2
+#: Parts of the usual blocks, so that logarithms of all models stay in the last-level cache; smaller
+#: parts are more calls, 0.1 ms each.
+_LOG_PARTS = 2
 
 
 class Bounds(NamedTuple):
@@ -72,7 +72,7 @@ def mix_distributions(
             room[:] = total
         return True
 
-    return all_in_threads(work, blocks(n, k * dtype.itemsize, _PARTS), threads)
+    return all_in_threads(work, blocks(n, k * dtype.itemsize, PARTS), threads)
 
 
 def average_distributions(

@@ -112,8 +112,9 @@ def log_sums(
     status = np.zeros(n, np.uint8)
     work: Callable[[int, int], plain.Derivatives]
     spans = blocks(n, len(v) * k * dtype.itemsize)
-    bent = dict(spans[:: every if compiled(kernels) else 1]) if order == 2 else {}
-    if compiled(kernels):
+    quick = compiled(kernels)
+    bent = dict(spans[:: every if quick else 1]) if order == 2 else {}
+    if quick:
         work = _CompiledSums(arrays, v, classes, soft, u, present, order, status, set(bent), by)
     else:
 
@@ -131,7 +132,7 @@ def log_sums(
             )
 
     found = total(in_threads(work, spans, threads), len(v), order, status)
-    brief = compiled(kernels) and dtype == np.float32
+    brief = quick and dtype == np.float32
     n_bent = sum(last - first for first, last in bent.items())
     return found._replace(rounding=ROUNDING32 if brief else 0.0, bent=n_bent)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .evaluation import Evaluation
 from .feasible import FeasibleSet
 from .newton import noise
-from .quadratic import RIDGE, solve
+from .quadratic import RIDGE, room_of, solve, unit_of
 
 Vector = NDArray[np.float64]
 
@@ -40,17 +40,15 @@ class Beside:
     def step(self, x: Vector, now: Evaluation) -> tuple[Vector, float]:
         """Return the best step by a parabola, no θ by more than LONGEST, and what it promises."""
         (v, θ), g, H = self.parts(x), now.gradient, now.curvature
-        spare, capped = self.weights.total - float(v.sum()), self.weights.capped
         total = np.concatenate([np.ones(len(v)), np.zeros(len(θ))])
-        lower = [self.weights.lower - v, np.maximum(self.low - θ, -LONGEST)]
-        upper = [np.full(len(v), 1e30), np.minimum(self.high - θ, LONGEST)]
-        lower.append(np.array([-1e30 if capped else spare]))
-        upper.append(np.array([max(spare, 0.0) if capped else spare]))
-        size = max(float(np.diag(H).max()), float(np.abs(g).max()) / self.weights.total, 1e-300)
+        upper, lower = room_of(v, self.weights)
+        high, low = np.minimum(self.high - θ, LONGEST), np.maximum(self.low - θ, -LONGEST)
+        upper = np.concatenate([upper[:-1], high, upper[-1:]])
+        lower = np.concatenate([lower[:-1], low, lower[-1:]])
+        size = unit_of(g, H, self.weights)
         Q = H / size
         Q[np.diag_indices(len(x))] += RIDGE * len(v)
-        bounds = np.concatenate(upper), np.concatenate(lower)
-        t = solve(Q, g / size, total[None], *bounds, equality=not capped)
+        t = solve(Q, g / size, total[None], upper, lower, equality=not self.weights.capped)
         if t is None:
             return np.zeros_like(x), np.inf
         t = self.tidy(x + t) - x

@@ -24,14 +24,10 @@ def newton_step(v: Vector, g: Vector, H: NDArray[np.float64], feasible: Feasible
     m = len(v)
     if not feasible.capped:
         g = g - g.min()  # steps keep the total, so this only takes rounding away
-    # In units of the largest curvature; where there is none, of what the gradient can reach.
-    # Scaling each model by its own would let a model that is nearly uniform blow up the others.
-    size = max(float(np.diag(H).max()), np.abs(g).max() / feasible.total, 1e-300)
+    size = unit_of(g, H, feasible)
     Q = H / size
     Q[np.diag_indices(m)] += RIDGE * m
-    spare = feasible.total - v.sum()
-    upper = np.append(np.full(m, 1e30), max(spare, 0.0) if feasible.capped else spare)
-    lower = np.append(feasible.lower - v, -1e30 if feasible.capped else spare)
+    upper, lower = room_of(v, feasible)
     step = solve(Q, g / size, np.ones((1, m)), upper, lower, equality=not feasible.capped)
     if step is not None:
         step = _polished(v, g, H, feasible, step)
@@ -42,6 +38,23 @@ def newton_step(v: Vector, g: Vector, H: NDArray[np.float64], feasible: Feasible
         vertex[g.argmin()] += feasible.total - m * feasible.lower
     towards: Vector = vertex - v
     return towards
+
+
+def unit_of(g: Vector, H: NDArray[np.float64], feasible: FeasibleSet) -> float:
+    """Return the largest curvature; where there is none, what the gradient can reach.
+
+    Scaling each model by its own would let a model that is nearly uniform blow up the others.
+    """
+    reach = float(np.abs(g).max()) / feasible.total
+    return max(float(np.diag(H).max()), reach, 1e-300)
+
+
+def room_of(v: Vector, feasible: FeasibleSet) -> tuple[Vector, Vector]:
+    """Return upper and lower bounds of a step's parts, and behind them of their sum."""
+    spare = feasible.total - v.sum()
+    upper = np.append(np.full(len(v), 1e30), max(spare, 0.0) if feasible.capped else spare)
+    lower = np.append(feasible.lower - v, -1e30 if feasible.capped else spare)
+    return upper, lower
 
 
 def _polished(
