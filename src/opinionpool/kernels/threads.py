@@ -14,6 +14,9 @@ BLOCK_BYTES = 1 << 24
 #: Of less than a dozen such blocks one thread is often left with a last one. So many smaller ones
 #: then, down to so many bytes: 2,000 rows of 8 x 1,000 float32 took 0.8 of the time.
 WELL_SHARED, LEAST_BYTES = 16, 1 << 22
+#: More blocks than these are a multiple of as many, all alike, so that two threads, or four, end
+#: together: of 20 blocks, the last one small, one of two threads has a twentieth more to do.
+ALIKE = 4
 #: Blocks at most: so that sums of M × M numbers for each stay few.
 MOST_BLOCKS = 1024
 
@@ -31,6 +34,8 @@ def blocks(n: int, row_bytes: int, parts: int = 1) -> list[tuple[int, int]]:
     most = BLOCK_BYTES // parts
     wanted = min(most, max(LEAST_BYTES, n * row_bytes // WELL_SHARED))
     size = max(1, wanted // max(1, row_bytes), -(-n // MOST_BLOCKS))
+    if n > ALIKE * size:
+        size = -(-n // (-(-n // (ALIKE * size)) * ALIKE))
     return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 

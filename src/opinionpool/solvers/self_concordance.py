@@ -58,16 +58,20 @@ class Landmark:
 
         inf where the curvature is too far away or too weak to say.
         """
-        near = np.exp(-float(self.spread @ np.abs(v - self.v)))
+        near, needed = np.exp(-float(self.spread @ np.abs(v - self.v))), 0.0
         for radius in RADII:
+            if radius < needed:
+                continue
             A = 2 * _psi(radius) * near * self.curvature + self.quadratic
             # The feasible set's own gap bounds what the solver of the parabola left undone.
             t = newton_step(v, gradient, A, feasible)
             slope = gradient + A @ t
             depth = -float(gradient @ t + 0.5 * t @ A @ t) + max(feasible.gap(v + t, slope), 0.0)
-            # Nothing below f(v) is farther from v + t than this, in the parabola's own norm.
-            if self.spread @ np.abs(t) + np.sqrt(2 * depth) * self._reach(A) <= radius:
-                return depth  # a larger radius allows for a weaker curvature: a deeper parabola
+            # Nothing below f(v) is farther from v + t, in the parabola's own norm, than so much.
+            needed = self.spread @ np.abs(t) + np.sqrt(2 * depth) * self._reach(A)
+            # A larger radius allows for a weaker curvature: a deeper parabola, which needs more.
+            if needed <= radius:
+                return depth
         return np.inf
 
     def _reach(self, A: Matrix) -> float:
