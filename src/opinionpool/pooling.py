@@ -137,8 +137,7 @@ def evidence_of(
 
     ``keep`` is for who reads them again and again: logits are made once, where memory affords it.
     """
-    every = np.array_equal(targets.rows, np.arange(predictions.n_rows))
-    rows = predictions if every else predictions.take(targets.rows)
+    rows = predictions if targets.of_all(predictions.n_rows) else predictions.take(targets.rows)
     parameters, present = prepared(rows, policy)
     if keep and isinstance(parameters, Lazy):
         parameters = as_array(parameters.kept(threads))

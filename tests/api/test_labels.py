@@ -53,6 +53,12 @@ def test_labels_of_every_type(y, classes):
     assert pool.loss == FITTED.loss
 
 
+def test_labels_of_few_bits_that_are_further_apart_than_these_can_say():
+    """Counting them from the least one overflowed int8."""
+    models, y = outputs(n=300)
+    assert op.fit(models, (100 * (y - 1)).astype(np.int8)).classes == (-100, 0, 100)
+
+
 @pytest.mark.parametrize(
     "make", [list, np.array, pd.Series, pl.Series, lambda y: pd.Series(y, dtype="boolean")]
 )

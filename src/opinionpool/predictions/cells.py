@@ -105,11 +105,11 @@ class Source:
             block[here < 0] = np.nan
         return block
 
-    def take(self, rows: Rows, every: NDArray[np.int64]) -> Source:
-        """Return some rows of a model in memory, a view for a slice where it may be one."""
+    def take(self, rows: Rows, numbers: NDArray[np.int64]) -> Source:
+        """Return some rows, with these numbers; in memory a slice is a view where it may be one."""
         if self.positions is None and isinstance(rows, slice):
             return self.read(self.table.array[rows])
-        return replace(self, positions=(every if self.positions is None else self.positions)[rows])
+        return replace(self, positions=numbers if self.positions is None else self.positions[rows])
 
     def read(self, cells: NDArray[Any]) -> Source:
         """Return the source of rows that were read, in memory."""
@@ -271,16 +271,16 @@ class Cells(Lazy):
 
     def take(self, rows: Rows) -> Lazy:
         """Return some rows: of arrays in memory, only these are read."""
+        numbers = _numbers(rows, self.shape[1])
         if not all(source.in_memory for source in self.sources):
-            return _Chosen(self, np.arange(self.shape[1])[rows])
-        every = np.arange(self.shape[1])
-        sources = [s.take(rows, every) for s in self.sources]
+            return _Chosen(self, numbers)
+        sources = [s.take(rows, numbers) for s in self.sources]
         m, _, k = self.shape
         none = 0 if self.zeros == 0 else None
         spread = self.spread  # at most that of all
         # What is the same in all rows is in some. (Models that differ elsewhere only: who knows.)
         taken = Cells(
-            *(sources, (m, len(every[rows]), k), self.budget, none, self.checksums, spread),
+            *(sources, (m, len(numbers), k), self.budget, none, self.checksums, spread),
             reads=self._reads,
         )
         # A choice of rows is a copy of them, a slice is none.
@@ -354,6 +354,11 @@ class Cells(Lazy):
         scans = [source.scan(step, n) for source in self.sources]
         for first in range(0, n, step):
             yield slice(first, min(n, first + step)), [next(scan) for scan in scans]
+
+
+def _numbers(rows: Rows, n: int) -> NDArray[np.int64]:
+    """Return the numbers of some of n rows."""
+    return np.arange(*rows.indices(n)) if isinstance(rows, slice) else np.arange(n)[rows]
 
 
 class _Chosen(Taken):

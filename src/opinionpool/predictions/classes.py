@@ -66,7 +66,8 @@ def _unique(labels: NDArray[Any]) -> NDArray[Any]:
     if labels.dtype.kind in "iu" and len(labels):
         low, high = int(labels.min()), int(labels.max())
         if high - low < len(labels) and low > -(2**62) and high < 2**62:
-            seen = np.bincount((labels - low).astype(np.int64))
+            whole = labels.astype(np.int64, copy=False)  # before anything overflows
+            seen = np.bincount(whole if low == 0 else whole - low)
             return np.asarray(np.flatnonzero(seen) + low, dtype=labels.dtype)
     return np.unique(labels)
 
@@ -171,11 +172,15 @@ def are_counted(classes: Sequence[object]) -> bool:
 
 
 def class_numbers(
-    labels: NDArray[Any] | Words, classes: Sequence[object], where: str, rows: NDArray[np.int64]
+    labels: NDArray[Any] | Words,
+    classes: Sequence[object],
+    where: str,
+    rows: NDArray[np.int64],
+    first_row: int = 0,
 ) -> NDArray[np.int64]:
     """Return each label's class number; a label outside the classes is an error.
 
-    ``rows`` are what the caller would call the labels' rows.
+    ``rows`` are the labels' rows, which the caller counts from ``first_row`` on.
     """
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
         whole = labels.astype(np.int64, copy=False)
@@ -190,7 +195,7 @@ def class_numbers(
         if not isinstance(labels, Words):  # whose order may be that of other rows
             which.sort()
         strange = [str(distinct[i]) for i in which]
-        first = rows[int((numbers < 0).argmax())]
+        first = rows[int((numbers < 0).argmax())] + first_row
         raise LabelError(
             f"{where}, row {first}: label {_listed(strange)} is none of the classes "
             f"{_listed([str(c) for c in classes])}"

@@ -64,7 +64,10 @@ class RawLabels:
         """Return the known hard labels, each text once; None for soft ones."""
         if self.words is not None:
             return np.array(self.words.texts, dtype=object)
-        return None if self.soft else self.values[self.known()]
+        if self.soft:
+            return None
+        known = self.known()
+        return self.values if known.all() else self.values[known]
 
     def lighter(self, ids: NDArray[Any] | None) -> RawLabels:
         """Return labels of classes without what there is twice: texts with a number, known ids.

@@ -47,6 +47,10 @@ class Targets:
     n_given: int = 0
     extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    def of_all(self, n_rows: int) -> bool:
+        """Whether every row of the predictions has a label, in their order."""
+        return len(self.rows) == n_rows and bool((self.rows[1:] > self.rows[:-1]).all())
+
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Targets:
         """Return some of the labelled rows."""
         return replace(
@@ -93,8 +97,8 @@ def targets(
         outcomes = Outcomes(soft=_soft(values, raw, classes, source_rows + raw.first_row))
     else:
         labels = values if raw.words is None else raw.words.take(chosen)
-        named = source_rows + raw.first_row
-        outcomes = Outcomes(classes=class_numbers(labels, classes, raw.where, named))
+        numbers = class_numbers(labels, classes, raw.where, source_rows, raw.first_row)
+        outcomes = Outcomes(classes=numbers)
     return Targets(
         rows[chosen],
         outcomes,

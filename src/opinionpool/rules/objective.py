@@ -108,13 +108,13 @@ class PooledLoss:
         They are a prime number of rows apart, so that hours, days and weeks in the order of the
         rows are all met, and begin at random. Arrays in memory are read in place.
         """
-        counts = np.flatnonzero(self.evidence.weight > 0)
-        n = len(counts)
+        counts = self.evidence.weight > 0
+        n = int(np.count_nonzero(counts))
         size = int(max(1, n // SAMPLED, min(n // MOST_SHARE, FEWEST)) / share)
         apart = _prime(n // max(1, size, min(n, fewest)))
         rows = slice(int(np.random.default_rng(seed).integers(apart)), n, apart)
         every = n == self.evidence.n_rows
-        some = self.evidence.take(rows if every else counts[rows])
+        some = self.evidence.take(rows if every else np.flatnonzero(counts)[rows])
         if some.present is not None and some.present.all():
             some = replace(some, present=None)
         held = cast(Lazy, some.parameters).held(some.threads)
