@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .evaluation import Evaluation
 from .feasible import FeasibleSet
-from .newton import noise
+from .line_search import backtrack
 from .quadratic import RIDGE, room_of, solve, unit_of
 
 Vector = NDArray[np.float64]
@@ -26,7 +26,6 @@ MAX_EVALUATIONS = 60
 LONGEST = 2.0
 #: Of a step this share is the shortest one tried.
 _SHORTEST = 1e-3
-_ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,13 @@ def descend(
     now, n = evaluate(x), 1
     step, promise = space.step(x, now)
     while promise > tolerance and n < MAX_EVALUATIONS:
-        slope, length, trial = float(now.gradient @ step), 1.0, now
-        while length >= _SHORTEST and n < MAX_EVALUATIONS:
-            there = space.tidy(x + length * step)
-            trial, n = evaluate(there), n + 1
-            if trial.value <= now.value + _ARMIJO * length * slope:
-                break
-            length /= 4
+        slope, left = float(now.gradient @ step), MAX_EVALUATIONS - n
+        there, trial, _, tried = backtrack(
+            evaluate, space.tidy, x, now, step, slope, left, _SHORTEST
+        )
+        n += tried
         if not trial.value < now.value:
             break
         x, now = there, trial
         step, promise = space.step(x, now)
-    return Ended(x, now, promise <= tolerance + noise(now), n)
+    return Ended(x, now, promise <= tolerance + now.noise, n)

@@ -47,6 +47,11 @@ class Evaluation:
     rounding: float = ROUNDING
     likely: NDArray[np.float64] | None = None
 
+    @property
+    def noise(self) -> float:
+        """Differences of values that rounding can make."""
+        return self.rounding * max(1.0, abs(self.value))
+
 
 class Problem(Protocol):
     """What a solver minimises. ``convex`` says whether a gap certifies the minimum."""

@@ -27,7 +27,6 @@ from .newton import (
     certified_gap,
     conclude,
     minimise,
-    noise,
     optimal,
 )
 from .quadratic import newton_step
@@ -125,7 +124,7 @@ def minimise_with_few_reads(
         there, own, known = _improved(model, feasible, v, own)
         found = whole.slope(there)
         n_reads += 1
-        if not found.value <= now.value + noise(now):
+        if not found.value <= now.value + now.noise:
             break
         trial = replace(found, curvature=_positive(own.curvature + bend))
         for here in (whole.landmark(there, found), mark):
@@ -194,10 +193,10 @@ def _improved(
         while length > 1e-3:
             there = feasible.tidy(v + length * step)
             trial, tried = model.evaluate(there)
-            if trial.value <= now.value + noise(now):  # slopes know better than values
+            if trial.value <= now.value + now.noise:  # slopes know better than values
                 break
             length /= 4
-        if not trial.value <= now.value + noise(now):
+        if not trial.value <= now.value + now.noise:
             break
         v, now, own = there, trial, tried
     return v, own, True

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import Status
 from .evaluation import ROUNDING, Evaluation, Problem, Solution
 from .feasible import FeasibleSet
+from .line_search import backtrack
 from .quadratic import newton_step
 
 Vector = NDArray[np.float64]
@@ -22,7 +23,6 @@ Vector = NDArray[np.float64]
 #: Certified distance to the optimum, nats per row, at which iterating stops.
 TOLERANCE = 1e-9
 MAX_EVALUATIONS = 200
-_ARMIJO = 1e-4  # Nocedal & Wright 2006, §3.1
 #: Slope, nats per row, below which a point of a problem that is not convex counts as stationary.
 _STATIONARY = 1e-5
 #: Predicted improvement, nats per row, below which a stationary point is left alone.
@@ -65,20 +65,14 @@ def minimise(
         slope = feasible.slope(v, now.gradient, step)
         if not problem.convex and -slope <= _PROMISING and _stationary(v, now, feasible):
             break  # no gap would tell
-        length = 1.0
-        while n_evaluations < max_evaluations:
-            trial_v = feasible.tidy(v + length * step)
-            trial = problem.evaluate(trial_v)
-            n_evaluations += 1
-            if trial.value <= now.value + _ARMIJO * length * slope + noise(now):
-                break
-            # The minimiser of the parabola through value, slope and trial, kept within sense.
-            bend = trial.value - now.value - length * slope
-            ideal = -slope * length * length / (2 * bend) if np.isfinite(bend) else 0.0
-            length = float(np.clip(ideal, 0.1 * length, 0.5 * length))
-        if trial.value > now.value + noise(now):
+        left = max_evaluations - n_evaluations
+        trial_v, trial, length, tried = backtrack(
+            problem.evaluate, feasible.tidy, v, now, step, slope, left
+        )
+        n_evaluations += tried
+        if not trial.value <= now.value + now.noise:
             break
-        stalled = now.value - trial.value <= noise(now)
+        stalled = now.value - trial.value <= now.noise
         better = certified_gap(trial, trial_v, feasible) <= gap
         if stalled and not better:
             break
@@ -93,7 +87,7 @@ def minimise(
 
 def certified_gap(now: Evaluation, v: Vector, feasible: FeasibleSet) -> float:
     """Return the smallest valid bound on the excess, never below what rounding can hide."""
-    return max(_bound(now, v, feasible), noise(now))
+    return max(_bound(now, v, feasible), now.noise)
 
 
 def optimal(now: Evaluation, v: Vector, feasible: FeasibleSet, tolerance: float) -> bool:
@@ -141,9 +135,4 @@ def _stationary(v: Vector, now: Evaluation, feasible: FeasibleSet) -> bool:
 
 def attainable(tolerance: float, now: Evaluation) -> float:
     """Return a tolerance, or what rounding coarser than float64's leaves of slopes."""
-    return tolerance if now.rounding <= ROUNDING else max(tolerance, _OF_SLOPES * noise(now))
-
-
-def noise(now: Evaluation) -> float:
-    """Return the differences of values that rounding can make."""
-    return now.rounding * max(1.0, abs(now.value))
+    return tolerance if now.rounding <= ROUNDING else max(tolerance, _OF_SLOPES * now.noise)
