@@ -1,5 +1,8 @@
 """What a model's cells are: detected once per model, stored, never detected again."""
 
+import warnings
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tolerance import tolerance
 
 import opinionpool as op
-from opinionpool.errors import InputError, ProbabilityError
+from opinionpool.errors import InputError, OpinionPoolWarning, ProbabilityError
+from opinionpool.predictions import in_place
 
 Z, Y = outputs(n=20)
 P = {name: normalised(z) for name, z in Z.items()}
@@ -59,7 +63,33 @@ def test_one_column_kinds():
 def test_how_far_rounding_may_carry_a_probability(low, high, kind):
     cells = P["a"].copy()
     cells[0] = [high, low, 0.0]
-    assert kinds({"a": cells, "b": P["b"]}, floor=1e-6)[0] == kind
+    told = pytest.warns(OpinionPoolWarning, match="rows look like")
+    with told if kind == "logits" else nullcontext():
+        assert kinds({"a": cells, "b": P["b"]}, floor=1e-6)[0] == kind
+
+
+@pytest.mark.parametrize("large", [1, 10**9], ids=["in place", "copied"])
+@pytest.mark.parametrize("wrong", [(0, 0, 1.5), (3, 1, -0.25)])
+def test_probabilities_with_a_mistake_are_not_taken_as_logits_in_silence(large, wrong, monkeypatch):
+    """One cell of 1.5 among a million probabilities made a model one of logits."""
+    monkeypatch.setattr(in_place, "LARGE", large)
+    row, column, value = wrong
+    cells = P["a"].copy()
+    cells[row, column] = value
+    said = rf"model 'a': {len(cells) - 1} of {len(cells)} rows look like probabilities"
+    with pytest.warns(OpinionPoolWarning, match=said):
+        op.combine({"a": cells, "b": P["b"]}, floor=1e-6)
+    with pytest.warns(OpinionPoolWarning, match=said):
+        op.fit({"a": cells, "b": P["b"]}, np.zeros(len(cells), int) + np.arange(len(cells)) % 3)
+    with pytest.raises(ProbabilityError, match="expected a probability"):
+        op.combine({"a": cells, "b": P["b"]}, kind="probabilities")
+
+
+def test_logits_that_are_mostly_between_0_and_1_are_logits_in_silence():
+    x = np.linspace(0, 1.2, 60).reshape(20, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        op.combine({"a": x, "b": x})
 
 
 def test_cells_below_zero_by_rounding_are_zero():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from opinionpool.predictions.kinds import surely_logits
+from opinionpool.predictions.kinds import likely_probabilities, surely_logits
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,16 @@ def test_proofs(cells, renormalise, expected):
 
 def test_cells_of_all_rows_and_columns_are_looked_at():
     cells = np.full((10_000, 1_000), 0.5)
-    cells[9_000:, 900:] = -3.0
+    cells[6_000:, 600:] = -3.0
     assert surely_logits(cells)
+
+
+def test_a_few_cells_that_are_no_probabilities_prove_nothing():
+    """Among many that are some they may be mistakes, to be told of."""
+    cells = np.full((100, 100), 0.01)
+    cells[0, :10] = 1.5
+    assert not surely_logits(cells)
+    assert likely_probabilities(cells)
 
 
 def test_nothing_is_proven_of_no_cells():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, ProbabilityError
+from ..errors import InputError, ProbabilityError, warn
 from ..kernels.fused import logarithms
 from ..maths.plain_numpy import xp
 from ..maths.softmax import log_sigmoid, log_softmax
@@ -36,6 +36,8 @@ CELL_SLACK = 1e-6
 SUM_SLACK = 1e-3
 #: Rows, and columns, of a first look at what cells may be.
 _SAMPLE = 64
+#: Share of some cells in [0, 1] from which they look like probabilities, of which some are wrong.
+_MOST = 0.875
 #: Logarithms of sums that are as good as one.
 NEAR_ONE = (math.log1p(-SUM_SLACK), math.log1p(SUM_SLACK))
 
@@ -84,6 +86,8 @@ class Extent:
         Rows whose exponentials sum to one; answered rows.
     single
         Whether there is one column only.
+    n_whole
+        Rows whose positive cells sum to one; 0 where most cells are outside [0, 1].
     """
 
     low: float
@@ -92,6 +96,7 @@ class Extent:
     n_like: int
     n_rows: int
     single: bool
+    n_whole: int = 0
 
 
 def detect_kind(
@@ -108,7 +113,11 @@ def detect_kind(
     n_like = 0
     if high <= CELL_SLACK and not single and (low < -CELL_SLACK or vetoed.any()):
         n_like = int((np.abs(np.exp(cells.astype(np.float64)).sum(axis=1) - 1) <= SUM_SLACK).sum())
-    extent = Extent(float(low), float(high), int(vetoed.sum()), n_like, len(cells), single)
+    n_whole = 0
+    if high > CELL_SLACK and not single and _share_inside(cells, renormalise) >= _MOST:
+        totals = cells.sum(axis=1, where=cells > 0, dtype=np.float64)
+        n_whole = int((np.abs(totals - 1) <= SUM_SLACK).sum())
+    extent = Extent(float(low), float(high), int(vetoed.sum()), n_like, len(cells), single, n_whole)
     return kind_of(extent, table.where, renormalise=renormalise)
 
 
@@ -117,8 +126,8 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
 
     Cells in [0, 1] are probabilities, never logits. Cells ≤ 0 whose rows' exponentials sum to
     one are log-probabilities. Everything else is logits, but where only some rows look like
-    log-probabilities nobody should guess. Who asks for rows to be renormalised has
-    probabilities, or counts, wherever no cell is negative.
+    log-probabilities nobody should guess, and where most look like probabilities it is said. Who
+    asks for rows to be renormalised has probabilities, or counts, wherever no cell is negative.
     """
     e = extent
     # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
@@ -126,6 +135,12 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
     if natural and e.low >= -CELL_SLACK and (e.high <= 1 + CELL_SLACK or renormalise):
         return "probabilities"
     if e.high > CELL_SLACK:
+        if 2 * e.n_whole > e.n_rows:
+            warn(
+                f"{where}: {e.n_whole} of {e.n_rows} rows look like probabilities, but cells are "
+                f"from {-np.inf if e.zeros else e.low:.7g} to {e.high:.7g}: taken as logits; say "
+                "which with kind='probabilities' or kind='logits'"
+            )
         return "logits"
     if not e.single and e.n_like == e.n_rows:
         return "log-probabilities"
@@ -151,20 +166,23 @@ def first_look(cells: NDArray[Any]) -> NDArray[Any]:
 def surely_logits(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
     """Whether some of the cells prove what :func:`kind_of` would say of all: that they are logits.
 
-    One above 0 is no logarithm of a probability, and a negative one, or one above 1, no
-    probability.
+    One above 0 is no logarithm of a probability, and negative ones, or ones above 1, are no
+    probabilities: a few of them may be mistakes.
     """
     some = first_look(cells)
-    positive, negative = bool((some > CELL_SLACK).any()), bool((some < -CELL_SLACK).any())
-    return positive and (negative or (not renormalise and bool((some > 1 + CELL_SLACK).any())))
+    return bool((some > CELL_SLACK).any() and _share_inside(some, renormalise) < _MOST)
 
 
 def likely_probabilities(cells: NDArray[Any], *, renormalise: bool = False) -> bool:
     """Whether some of the cells look like probabilities: those of another kind rarely do."""
-    some = first_look(cells)
-    some = some[~np.isnan(some)]
-    low, high = some.min(initial=np.inf), some.max(initial=-np.inf)
-    return bool(-CELL_SLACK <= low <= high and (high <= 1 + CELL_SLACK or renormalise))
+    return _share_inside(first_look(cells), renormalise) >= _MOST
+
+
+def _share_inside(cells: NDArray[Any], renormalise: bool) -> float:
+    """Return which share of cells that are not NaN may be a probability; 0 if there are none."""
+    highest = np.inf if renormalise else 1 + CELL_SLACK
+    inside = int(((cells >= -CELL_SLACK) & (cells <= highest)).sum())
+    return inside / max(1, int((~np.isnan(cells)).sum()))
 
 
 def log_probabilities(

@@ -151,6 +151,8 @@ class _Numbers:
         self.lost = self.counted = 0.0
         self.low, self.high, self.zeros, self.n_like, self.checksum = np.inf, -np.inf, 0, 0, 0
         self.impossible = self.unlike = False
+        #: Rows that were found to be distributions when cells were taken for probabilities.
+        self.n_whole = 0
         self.spread = 0.0
         values, table = source.table.values, source.table
         self.copy = copy_of(values) if isinstance(values, LazyValues) else None
@@ -212,6 +214,7 @@ class _Numbers:
         """Return the survey of the same cells, taken for what they are."""
         found = _Numbers(replace(self.source, table=self.table), *self.given, shares=shares)
         found.copy = self.copy
+        found.n_whole = self.n_like if self.shares else 0
         return found
 
     @property
@@ -237,6 +240,7 @@ class _Numbers:
             self.n_like,
             int(self.present.sum()),
             table.values.shape[1] == 1,
+            self.n_whole,
         )
         return kind_of(extent, table.where, renormalise=self.source.renormalise)
 
