@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import warn
 from ..families import CATEGORICAL
 from ..families.lazy import as_array
 from ..families.outcomes import Outcomes
@@ -95,6 +96,8 @@ def left_in_place(
         position = alignment.positions[i]
         sources.append(replace(source, kind=fact.kind))
         facts.append(replace(fact, present=_NOBODY, copy=None))
+        if fact.doubt is not None:
+            warn(fact.doubt)
         here = fact.present
         if source.positions is not None and position is not None:
             here = here[position] & (position >= 0)

@@ -118,7 +118,11 @@ def detect_kind(
         totals = cells.sum(axis=1, where=cells > 0, dtype=np.float64)
         n_whole = int((np.abs(totals - 1) <= SUM_SLACK).sum())
     extent = Extent(float(low), float(high), int(vetoed.sum()), n_like, len(cells), single, n_whole)
-    return kind_of(extent, table.where, renormalise=renormalise)
+    kind = kind_of(extent, table.where, renormalise=renormalise)
+    doubt = doubt_about(kind, extent, table.where)
+    if doubt is not None:
+        warn(doubt)
+    return kind
 
 
 def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
@@ -126,8 +130,8 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
 
     Cells in [0, 1] are probabilities, never logits. Cells ≤ 0 whose rows' exponentials sum to
     one are log-probabilities. Everything else is logits, but where only some rows look like
-    log-probabilities nobody should guess, and where most look like probabilities it is said. Who
-    asks for rows to be renormalised has probabilities, or counts, wherever no cell is negative.
+    log-probabilities nobody should guess. Who asks for rows to be renormalised has
+    probabilities, or counts, wherever no cell is negative.
     """
     e = extent
     # A −inf among cells that are probabilities otherwise is a mistake, not a logit.
@@ -135,12 +139,6 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
     if natural and e.low >= -CELL_SLACK and (e.high <= 1 + CELL_SLACK or renormalise):
         return "probabilities"
     if e.high > CELL_SLACK:
-        if 2 * e.n_whole > e.n_rows:
-            warn(
-                f"{where}: {e.n_whole} of {e.n_rows} rows look like probabilities, but cells are "
-                f"from {-np.inf if e.zeros else e.low:.7g} to {e.high:.7g}: taken as logits; say "
-                "which with kind='probabilities' or kind='logits'"
-            )
         return "logits"
     if not e.single and e.n_like == e.n_rows:
         return "log-probabilities"
@@ -155,6 +153,18 @@ def kind_of(extent: Extent, where: str, *, renormalise: bool = False) -> str:
             "kind='log-probabilities' or kind='logits'"
         )
     return "logits"
+
+
+def doubt_about(kind: str, extent: Extent, where: str) -> str | None:
+    """Return what to say of a kind that :func:`kind_of` decided on, if there is any doubt."""
+    e = extent
+    if kind != "logits" or 2 * e.n_whole <= e.n_rows:
+        return None
+    return (
+        f"{where}: {e.n_whole} of {e.n_rows} rows look like probabilities, but cells are from "
+        f"{-np.inf if e.zeros else e.low:.7g} to {e.high:.7g}: taken as logits; say which with "
+        "kind='probabilities' or kind='logits'"
+    )
 
 
 def first_look(cells: NDArray[Any]) -> NDArray[Any]:

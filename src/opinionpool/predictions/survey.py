@@ -21,6 +21,7 @@ from .kinds import (
     CELL_SLACK,
     NEAR_ONE,
     Extent,
+    doubt_about,
     kind_of,
     likely_probabilities,
     log_probabilities,
@@ -57,6 +58,8 @@ class Facts:
         Largest difference between two finite logits of a row.
     copy
         Of the cells, plain and quick to read; None where that is what they are.
+    doubt
+        What to warn of about the kind, by whoever is in the caller's thread.
     """
 
     kind: str | None
@@ -66,6 +69,7 @@ class Facts:
     checksum: int
     spread: float
     copy: Copied | None = None
+    doubt: str | None = None
 
 
 def survey(
@@ -153,6 +157,7 @@ class _Numbers:
         self.impossible = self.unlike = False
         #: Rows that were found to be distributions when cells were taken for probabilities.
         self.n_whole = 0
+        self.doubt: str | None = None
         self.spread = 0.0
         values, table = source.table.values, source.table
         self.copy = copy_of(values) if isinstance(values, LazyValues) else None
@@ -242,7 +247,9 @@ class _Numbers:
             table.values.shape[1] == 1,
             self.n_whole,
         )
-        return kind_of(extent, table.where, renormalise=self.source.renormalise)
+        kind = kind_of(extent, table.where, renormalise=self.source.renormalise)
+        self.doubt = doubt_about(kind, extent, table.where)
+        return kind
 
     def sound_as(self, kind: str) -> bool:
         """Whether no cell is wrong for a kind whose logits are to be taken.
@@ -276,6 +283,7 @@ class _Numbers:
             self.checksum,
             self.spread,
             self.copy,
+            self.doubt,
         )
 
 
