@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import opinionpool as op
 from opinionpool.predictions import in_place
 from opinionpool.predictions.predictions import Predictions
-from opinionpool.weightings import WEIGHTINGS
+from opinionpool.rules.objective import PooledLoss
+from opinionpool.weightings import WEIGHTINGS, confidence
 
 pytest.importorskip("numba", reason="numba is not installed: nothing is left in place")
 
@@ -19,11 +20,11 @@ WAYS = [
 ]
 
 
-def problem(kind):
+def problem(kind, n=N):
     rng = np.random.default_rng(5)
-    y = rng.integers(0, K, N)
+    y = rng.integers(0, K, n)
     models = {
-        name: np.eye(K)[y] * rng.uniform(0.5, 2.0) + rng.normal(size=(N, K)) for name in "abcd"
+        name: np.eye(K)[y] * rng.uniform(0.5, 2.0) + rng.normal(size=(n, K)) for name in "abcd"
     }
     options = {}
     if kind == "missing":
@@ -35,9 +36,9 @@ def problem(kind):
         models["a"][3:40, :] = np.where(np.eye(K)[y[3:40]] > 0, 1.0, -np.inf)
         models["a"][3:40, 0] = 0.0
     if kind == "weighted":
-        options["sample_weight"] = rng.uniform(0.5, 2.0, N) * (rng.random(N) > 0.1)
+        options["sample_weight"] = rng.uniform(0.5, 2.0, n) * (rng.random(n) > 0.1)
     if kind == "soft":
-        y = 0.7 * np.eye(K)[y] + 0.3 * rng.dirichlet(np.ones(K), N)
+        y = 0.7 * np.eye(K)[y] + 0.3 * rng.dirichlet(np.ones(K), n)
     if kind == "prior":
         models["b"][::5] = np.nan
         options["missing"] = "prior"
@@ -73,6 +74,34 @@ def test_the_same_pool(way, kind, left_in_place):
     assert found.status == expected.status
     assert found.rows == expected.rows
     assert np.isnan(found.gap) == np.isnan(expected.gap)
+
+
+@pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning")
+@pytest.mark.parametrize("kind", ["plain", "missing", "weighted", "soft", "T = 1"])
+def test_of_many_rows_a_sample_says_where_confidence_is_best(kind, left_in_place, monkeypatch):
+    """All of a profile's 200 evaluations went over all rows."""
+    models, y, options = problem(kind, 30_000)
+    rng = np.random.default_rng(0)
+    for z in models.values():  # who is sure knows something
+        unsure = rng.random(len(z)) < 0.5
+        z[unsure] = np.where(np.isnan(z[unsure]), np.nan, rng.normal(size=(unsure.sum(), K)))
+    left_in_place()
+    readings = []
+    of_all = PooledLoss._sums
+
+    def counted(self, *args):
+        readings.append(self.evidence.n_rows > 15_000)
+        return of_all(self, *args)
+
+    monkeypatch.setattr(PooledLoss, "_sums", counted)
+    found = op.fit(models, y, **options, weighting="confidence")
+    assert found.gamma > 0.1
+    assert sum(readings) < 80 < len(readings)
+    monkeypatch.setattr(confidence._Search, "sample", lambda self: None)
+    expected = op.fit(models, y, **options, weighting="confidence")
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+    assert found.gamma == pytest.approx(expected.gamma, rel=1e-2)
+    assert_allclose(found.weights, expected.weights, rtol=0, atol=2e-3)
 
 
 @pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning")

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, Status
+from ..families.lazy import Lazy
 from ..rules.evidence import Evidence
-from ..rules.objective import PooledLoss
+from ..rules.objective import FEWEST, PooledLoss
 from ..solvers.newton import minimise
 from .base import TRACE, Choice, Task, Weighting, settled
 from .missing import INSIDE, polished
@@ -30,7 +31,10 @@ POWERS = (0.25, 0.5, 1.0, 2.0, 4.0)
 LARGEST = 8.0
 #: Width of the bracket of γ, relative to it, and searches at most, at which refining stops.
 _WIDTH, _REFINEMENTS = 1e-3, 15
-#: Brackets tried at most, each above the one before.
+#: How far the best γ of all rows may be from a sample's, as a factor; of how many times fewer rows
+#: a sample has to be.
+_APART, _FEWER = 1.5, 4
+#: Brackets tried at most, each beside the one before.
 _BRACKETS = 4
 #: Evaluations of a search on the way, and of the last one.
 _EVALUATIONS, _POLISHING = 20, 200
@@ -47,9 +51,10 @@ class Confidence(Weighting):
     confident = True
 
     def choose(self, task: Task) -> Choice:
-        """Profile the loss over γ: for each, weights from those of the neighbour."""
-        from scipy.optimize import minimize_scalar
+        """Profile the loss over γ: for each, weights from those of the neighbour.
 
+        Of many rows a sample says where to look.
+        """
         task = replace(task, evidence=with_confidence(task.evidence))
         if task.evidence.confidence is None:
             raise InputError(
@@ -58,23 +63,14 @@ class Confidence(Weighting):
             )
         # The static pool, from its own exact solver; also where every search starts.
         static = Optimal().choose(replace(task, evidence=replace(task.evidence, gamma=0.0)))
-        search = _Search(task, static)
-        values = [search.values_from_all(gamma) for gamma in POWERS]
-        at = int(np.argmin(values))
-        low = POWERS[at - 1] if at else 0.0
-        high = POWERS[at + 1] if at + 1 < len(POWERS) else LARGEST
-        if search.gamma > 0 or at == 0:
-            for _ in range(_BRACKETS):
-                minimize_scalar(
-                    search.value,
-                    bounds=(low, high),
-                    method="bounded",
-                    options={"xatol": _WIDTH * high, "maxiter": _REFINEMENTS},
-                )
-                # The weights improve on the way, which can move the best γ out of its bracket.
-                if not 0.98 * high < search.gamma < 0.98 * LARGEST:
-                    break
-                low, high = search.gamma, min(2 * search.gamma, LARGEST)
+        search = _Search.of(task, static)
+        sample = search.sample()
+        if sample is None:
+            search.profile()
+        else:
+            sample.profile()
+            search.value(sample.gamma, start=sample.best[2])
+            search.refine(sample.gamma / _APART, min(LARGEST, sample.gamma * _APART) or POWERS[0])
         return self._better(task, search.result(), static)
 
     def _better(self, task: Task, found: Choice, static: Choice) -> Choice:
@@ -104,16 +100,65 @@ def with_confidence(evidence: Evidence) -> Evidence:
 class _Search:
     """Fits of the weights at different γ, each from the best so far."""
 
-    def __init__(self, task: Task, static: Choice) -> None:
-        self.task = task
-        first, self.group, self.sizes = identical_models(task.evidence)
-        self.evidence = task.evidence.models(first)
-        total = _total(task, static)
-        start: Array = np.bincount(self.group, static.weights).astype(np.float64) * total
-        problem = PooledLoss(task.rule, self._at(0.0), task.penalty, self.sizes)
+    def __init__(
+        self,
+        task: Task,
+        groups: tuple[Array, NDArray[np.int64]],
+        start: Array,
+        status: Status,
+        n_evaluations: int = 0,
+    ) -> None:
+        self.task, self.evidence = task, task.evidence
+        self.sizes, self.group = groups
         self.start = start
-        self.best = (problem.value(start), 0.0, start, static.status)
-        self.n_evaluations = static.n_evaluations + 1
+        self.best = (self._problem(0.0).value(start), 0.0, start, status)
+        self.n_evaluations = n_evaluations + 1
+
+    @classmethod
+    def of(cls, task: Task, static: Choice) -> _Search:
+        """Begin at the static pool's weights, with one of every group of identical models."""
+        first, group, sizes = identical_models(task.evidence)
+        start: Array = np.bincount(group, static.weights).astype(np.float64) * _total(task, static)
+        distinct = replace(task, evidence=task.evidence.models(first))
+        return cls(distinct, (sizes, group), start, static.status, static.n_evaluations)
+
+    def sample(self) -> _Search | None:
+        """Return the same search on a sample; None where all rows are few, or in memory."""
+        if not isinstance(self.evidence.parameters, Lazy):
+            return None
+        some = self._problem(0.0).sample(self.task.seed, fewest=FEWEST)
+        if some.evidence.n_rows > self.evidence.n_rows // _FEWER:
+            return None
+        task = replace(self.task, evidence=some.evidence, penalty=some.penalty.scale)
+        return _Search(task, (self.sizes, self.group), self.start, self.best[3])
+
+    def profile(self) -> None:
+        """Try all powers, from several weights each, and refine the best."""
+        values = [self.values_from_all(gamma) for gamma in POWERS]
+        at = int(np.argmin(values))
+        low = POWERS[at - 1] if at else 0.0
+        high = POWERS[at + 1] if at + 1 < len(POWERS) else LARGEST
+        if self.gamma > 0 or at == 0:
+            self.refine(low, high)
+
+    def refine(self, low: float, high: float) -> None:
+        """Look for a better γ between two others."""
+        from scipy.optimize import minimize_scalar
+
+        for _ in range(_BRACKETS):
+            minimize_scalar(
+                self.value,
+                bounds=(low, high),
+                method="bounded",
+                options={"xatol": _WIDTH * high, "maxiter": _REFINEMENTS},
+            )
+            # The weights improve on the way, which can move the best γ out of its bracket.
+            if 0.98 * high < self.gamma < 0.98 * LARGEST:
+                low, high = self.gamma, min(2 * self.gamma, LARGEST)
+            elif 0 < self.gamma < 1.02 * low:
+                low, high = self.gamma / 2, self.gamma
+            else:
+                break
 
     @property
     def gamma(self) -> float:
@@ -129,7 +174,7 @@ class _Search:
         self, gamma: float, evaluations: int = _EVALUATIONS, start: Array | None = None
     ) -> float:
         """Return the least penalised loss found for a γ."""
-        problem = PooledLoss(self.task.rule, self._at(gamma), self.task.penalty, self.sizes)
+        problem = self._problem(gamma)
         # Where outputs are missing too, weight 0 is a jump (weightings/missing.py).
         lower = INSIDE if self.evidence.present is not None else 0.0
         feasible = self.task.feasible(len(self.sizes), lower)
@@ -147,9 +192,7 @@ class _Search:
         if self.gamma > 0:
             self.value(self.gamma, _POLISHING)
         if self.gamma > 0 and self.best[3] is Status.NOT_CONVERGED:
-            problem = PooledLoss(
-                self.task.rule, self._at(self.gamma), self.task.penalty, self.sizes
-            )
+            problem = self._problem(self.gamma)
             end = polished(problem, self.task.feasible(len(self.sizes)), self.best[2])
             self.n_evaluations += end.n_evaluations
             if end.evaluation.value <= self.best[0]:
@@ -169,8 +212,9 @@ class _Search:
             gamma,
         )
 
-    def _at(self, gamma: float) -> Evidence:
-        return replace(self.evidence, gamma=gamma)
+    def _problem(self, gamma: float) -> PooledLoss:
+        evidence = replace(self.evidence, gamma=gamma)
+        return PooledLoss(self.task.rule, evidence, self.task.penalty, self.sizes)
 
 
 def _uncertified(status: Status) -> Status:
