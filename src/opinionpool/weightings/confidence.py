@@ -69,8 +69,7 @@ class Confidence(Weighting):
             search.profile()
         else:
             sample.profile()
-            search.value(sample.gamma, start=sample.best[2])
-            search.refine(sample.gamma / _APART, min(LARGEST, sample.gamma * _APART) or POWERS[0])
+            search.follow(sample)
         return self._better(task, search.result(), static)
 
     def _better(self, task: Task, found: Choice, static: Choice) -> Choice:
@@ -140,6 +139,12 @@ class _Search:
         high = POWERS[at + 1] if at + 1 < len(POWERS) else LARGEST
         if self.gamma > 0 or at == 0:
             self.refine(low, high)
+
+    def follow(self, sample: _Search) -> None:
+        """Refine what a sample found."""
+        self.value(sample.gamma, start=sample.best[2])
+        high = min(LARGEST, _APART * sample.gamma) if sample.gamma > 0 else POWERS[0]
+        self.refine(sample.gamma / _APART, high)
 
     def refine(self, low: float, high: float) -> None:
         """Look for a better γ between two others."""
