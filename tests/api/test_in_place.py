@@ -387,6 +387,22 @@ def test_identical_models_share_their_weight_where_zeros_are_floored(in_place_al
 
 
 @QUIET
+@pytest.mark.parametrize("floor", [1e-3, "learned"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floors_of_logits_far_from_zero_are_where_they_should_be(floor, dtype, in_place_always):
+    """They were rounded to the digits of the logits, which of 1e7 in float32 are whole numbers."""
+    models, y = problem(10)
+    far = {name: (16 * z).round().astype(dtype) / 4 + dtype(2**20) for name, z in models.items()}
+    near = {name: z - dtype(2**20) for name, z in far.items()}
+    in_place_always()
+    found, expected = (op.fit(x, y, floor=floor, kind="logits") for x in (far, near))
+    assert_allclose(found.floors, expected.floors, rtol=1e-3)
+    assert_allclose(found.losses, expected.losses, atol=2e-7)
+    assert found.loss == pytest.approx(expected.loss, abs=2e-7)
+    assert_allclose(expected.apply(far), expected.apply(near), atol=1e-6)
+
+
+@QUIET
 @pytest.mark.parametrize("how", ["ids", "columns", "kinds"])
 def test_equal_cells_of_other_rows_classes_or_kinds_are_another_model(how, in_place_always):
     """They were taken for copies of one model by their checksums, and shared its weight."""
