@@ -481,3 +481,19 @@ def test_the_same_mistakes_are_found(what, in_place_always):
     with pytest.raises(type(expected.value)) as found:
         op.fit(models, y, kind=ASKED[what])
     assert str(found.value) == str(expected.value)
+
+
+@QUIET
+@pytest.mark.parametrize("inputs", [lambda models, y: (models, y), soft], ids=["hard", "soft"])
+def test_a_model_that_rules_out_what_happened_has_no_temperature_to_fit(inputs, in_place_always):
+    """Small predictions were given one that left out the rows that the model had ruled out."""
+    models, y = problem(11)
+    models["a"][3, y[3]] = -np.inf
+    models, y = inputs(models, y)
+    options = {"rule": "linear", "weighting": "uniform", "calibrate": "temperature"}
+    expected = op.fit(models, y, kind="logits", **options)
+    assert expected.model_temperatures[0] == 1
+    in_place_always()
+    found = op.fit(models, y, kind="logits", **options)
+    assert_allclose(found.model_temperatures, expected.model_temperatures, rtol=1e-4)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
