@@ -497,3 +497,18 @@ def test_a_model_that_rules_out_what_happened_has_no_temperature_to_fit(inputs, 
     found = op.fit(models, y, kind="logits", **options)
     assert_allclose(found.model_temperatures, expected.model_temperatures, rtol=1e-4)
     assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+
+
+def test_a_model_worse_than_the_uniform_is_calibrated_to_it_with_its_zeros(in_place_always):
+    """0·(−inf) was NaN in place, and an infinite temperature a warning of NumPy."""
+    models, y = problem(12)
+    models["b"] = -models["b"]
+    models["b"][4, (y[4] + 1) % K] = -np.inf
+    options = {"rule": "linear", "floor": "veto", "weighting": "uniform", "penalty": 0}
+    options |= {"calibrate": "temperature", "kind": "logits", "temperature": 1.0}
+    expected = op.fit(models, y, **options)
+    assert expected.model_temperatures[1] == np.inf
+    in_place_always()
+    found = op.fit(models, y, **options)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-8)
+    assert_allclose(expected.apply(models), found.apply(models), rtol=1e-6, atol=1e-9)
