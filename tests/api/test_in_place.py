@@ -512,3 +512,17 @@ def test_a_model_worse_than_the_uniform_is_calibrated_to_it_with_its_zeros(in_pl
     found = op.fit(models, y, **options)
     assert found.loss == pytest.approx(expected.loss, abs=1e-8)
     assert_allclose(expected.apply(models), found.apply(models), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:these models give 0")
+def test_a_model_without_weight_that_ruled_out_what_happened_is_scored(in_place_always):
+    """Beside rows with missing outputs: 0·∞ was a warning of NumPy."""
+    models, y = problem(13)
+    models["a"][::7] = np.nan
+    models["b"][3, y[3]] = -np.inf
+    pool = op.fit(models, y, kind="logits", weighting=[1, 0, 2], floor="veto")
+    expected = op.score(models, y, pool=pool)["pool"]
+    in_place_always()
+    found = op.score(models, y, pool=pool)["pool"]
+    assert found["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+    assert found["decomposition"] == pytest.approx(expected["decomposition"], abs=1e-6)
