@@ -9,6 +9,7 @@ from opinionpool.errors import VetoError
 from opinionpool.families import lazy
 from opinionpool.predictions import in_place
 from opinionpool.predictions.cells import Cells
+from opinionpool.rules import objective
 from opinionpool.rules.fused import FusedLogBlock
 from opinionpool.weightings import base
 
@@ -526,3 +527,16 @@ def test_a_model_without_weight_that_ruled_out_what_happened_is_scored(in_place_
     found = op.score(models, y, pool=pool)["pool"]
     assert found["nll"] == pytest.approx(expected["nll"], rel=1e-6)
     assert found["decomposition"] == pytest.approx(expected["decomposition"], abs=1e-6)
+
+
+def test_a_bad_model_stays_left_out_of_rows_that_nobody_else_answered(in_place_always, monkeypatch):
+    """Of all rows the search went on with weight for everybody: the pool was the uniform."""
+    monkeypatch.setattr(objective, "MOST_SHARE", 2)  # a sample of 200 rows
+    models, y = problem(14)
+    models["b"] = np.random.default_rng(15).normal(size=(N, K)) * 60
+    models["a"][::5] = models["c"][::7] = np.nan
+    expected = op.fit(models, y, kind="logits")
+    in_place_always()
+    found = op.fit(models, y, kind="logits")
+    assert expected.weights[1] == found.weights[1] == 0
+    assert found.loss == pytest.approx(expected.loss, abs=1e-3)
