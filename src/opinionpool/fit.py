@@ -309,7 +309,7 @@ def fit_gathered(
         decomposition=split,
         prior=policy.prior,
         gamma=choice.gamma,
-        model_temperatures=None if policy.betas is None else 1 / policy.betas,
+        model_temperatures=model_temperatures_of(policy),
         vector=vector,
         fingerprint=fingerprint(gathered.predictions, targets) if traced else "",
         passes=passes_of(gathered.predictions, choice),
@@ -357,6 +357,12 @@ def learned_choice(task: Task, weighting: Weighting) -> tuple[Array, Choice]:
     if weighting.stochastic:  # averaged weights are at no optimum, whose slope is known
         raise InputError("resample: not together with floor='learned'")
     return learn_floors(task, weighting)
+
+
+def model_temperatures_of(policy: Policy) -> Array | None:
+    """Return the models' own temperatures: infinite where the uniform is better than the model."""
+    with np.errstate(divide="ignore"):
+        return None if policy.betas is None else 1 / policy.betas
 
 
 def passes_of(given: Predictions, choice: Choice) -> int:

@@ -144,7 +144,8 @@ def _split(
         average = float(w[counting] @ (nll[counting] @ weight) / total)
     else:
         shares = answering(w, evidence.present, evidence.n_rows)[0]
-        average = float(np.where(shares > 0, shares * nll, 0.0).sum(axis=0) @ weight / total)
+        heard = np.where(shares > 0, nll, 0.0)  # who plays no part may be as wrong as can be
+        average = float((shares * heard).sum(axis=0) @ weight / total)
     if rule is LOG and isinstance(answered.parameters, Precise):
         # A mean over all rows is good to 1e-8 where float32 cells are exponentiated as such.
         answered = replace(answered, parameters=as_array(answered.parameters.cells))

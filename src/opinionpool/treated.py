@@ -121,8 +121,17 @@ class Treatment:
         elif epsilon > 0:
             x = floored_logits(x, epsilon, out)
         if betas is not None:
-            x = np.multiply(x, x.dtype.type(betas[a]), out=out)
+            x = _times(x.dtype.type(betas[a]), x, out)
         if x is not out:
             out[:] = x
         if self.present is not None:
             np.copyto(out, self.prior, where=~self.present[a, rows, None], casting="same_kind")
+
+
+def _times(beta: Any, x: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+    """Write ``βx``; what is impossible stays so at any temperature, 0·(−inf) too."""
+    if beta > 0:
+        np.multiply(x, beta, out=out)
+    else:
+        out[:] = np.where(np.isfinite(x), 0, x)
+    return out

@@ -9,6 +9,7 @@ from opinionpool.errors import VetoError
 from opinionpool.families import lazy
 from opinionpool.predictions import in_place
 from opinionpool.predictions.cells import Cells
+from opinionpool.rules import objective
 from opinionpool.rules.fused import FusedLogBlock
 from opinionpool.weightings import base
 
@@ -387,6 +388,22 @@ def test_identical_models_share_their_weight_where_zeros_are_floored(in_place_al
 
 
 @QUIET
+@pytest.mark.parametrize("floor", [1e-3, "learned"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floors_of_logits_far_from_zero_are_where_they_should_be(floor, dtype, in_place_always):
+    """They were rounded to the digits of the logits, which of 1e7 in float32 are whole numbers."""
+    models, y = problem(10)
+    far = {name: (16 * z).round().astype(dtype) / 4 + dtype(2**20) for name, z in models.items()}
+    near = {name: z - dtype(2**20) for name, z in far.items()}
+    in_place_always()
+    found, expected = (op.fit(x, y, floor=floor, kind="logits") for x in (far, near))
+    assert_allclose(found.floors, expected.floors, rtol=1e-3)
+    assert_allclose(found.losses, expected.losses, atol=2e-7)
+    assert found.loss == pytest.approx(expected.loss, abs=2e-7)
+    assert_allclose(expected.apply(far), expected.apply(near), atol=1e-6)
+
+
+@QUIET
 @pytest.mark.parametrize("how", ["ids", "columns", "kinds"])
 def test_equal_cells_of_other_rows_classes_or_kinds_are_another_model(how, in_place_always):
     """They were taken for copies of one model by their checksums, and shared its weight."""
@@ -465,3 +482,61 @@ def test_the_same_mistakes_are_found(what, in_place_always):
     with pytest.raises(type(expected.value)) as found:
         op.fit(models, y, kind=ASKED[what])
     assert str(found.value) == str(expected.value)
+
+
+@QUIET
+@pytest.mark.parametrize("inputs", [lambda models, y: (models, y), soft], ids=["hard", "soft"])
+def test_a_model_that_rules_out_what_happened_has_no_temperature_to_fit(inputs, in_place_always):
+    """Small predictions were given one that left out the rows that the model had ruled out."""
+    models, y = problem(11)
+    models["a"][3, y[3]] = -np.inf
+    models, y = inputs(models, y)
+    options = {"rule": "linear", "weighting": "uniform", "calibrate": "temperature"}
+    expected = op.fit(models, y, kind="logits", **options)
+    assert expected.model_temperatures[0] == 1
+    in_place_always()
+    found = op.fit(models, y, kind="logits", **options)
+    assert_allclose(found.model_temperatures, expected.model_temperatures, rtol=1e-4)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+
+
+def test_a_model_worse_than_the_uniform_is_calibrated_to_it_with_its_zeros(in_place_always):
+    """0·(−inf) was NaN in place, and an infinite temperature a warning of NumPy."""
+    models, y = problem(12)
+    models["b"] = -models["b"]
+    models["b"][4, (y[4] + 1) % K] = -np.inf
+    options = {"rule": "linear", "floor": "veto", "weighting": "uniform", "penalty": 0}
+    options |= {"calibrate": "temperature", "kind": "logits", "temperature": 1.0}
+    expected = op.fit(models, y, **options)
+    assert expected.model_temperatures[1] == np.inf
+    in_place_always()
+    found = op.fit(models, y, **options)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-8)
+    assert_allclose(expected.apply(models), found.apply(models), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:these models give 0")
+def test_a_model_without_weight_that_ruled_out_what_happened_is_scored(in_place_always):
+    """Beside rows with missing outputs: 0·∞ was a warning of NumPy."""
+    models, y = problem(13)
+    models["a"][::7] = np.nan
+    models["b"][3, y[3]] = -np.inf
+    pool = op.fit(models, y, kind="logits", weighting=[1, 0, 2], floor="veto")
+    expected = op.score(models, y, pool=pool)["pool"]
+    in_place_always()
+    found = op.score(models, y, pool=pool)["pool"]
+    assert found["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+    assert found["decomposition"] == pytest.approx(expected["decomposition"], abs=1e-6)
+
+
+def test_a_bad_model_stays_left_out_of_rows_that_nobody_else_answered(in_place_always, monkeypatch):
+    """Of all rows the search went on with weight for everybody: the pool was the uniform."""
+    monkeypatch.setattr(objective, "MOST_SHARE", 2)  # a sample of 200 rows
+    models, y = problem(14)
+    models["b"] = np.random.default_rng(15).normal(size=(N, K)) * 60
+    models["a"][::5] = models["c"][::7] = np.nan
+    expected = op.fit(models, y, kind="logits")
+    in_place_always()
+    found = op.fit(models, y, kind="logits")
+    assert expected.weights[1] == found.weights[1] == 0
+    assert found.loss == pytest.approx(expected.loss, abs=1e-3)

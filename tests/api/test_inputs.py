@@ -51,6 +51,7 @@ def test_float32_only_where_everything_is():
     narrow = STACK.astype(np.float32)
     assert op.combine(narrow).dtype == np.float32
     assert op.combine(STACK.astype(np.float16)).dtype == np.float32
+    assert op.combine(STACK.astype(">f4")).dtype == np.float32  # it was float64, but not of a file
     assert op.combine([narrow[0], STACK[1]]).dtype == np.float64
     assert op.combine([narrow[0], STACK[1].round().astype(int)]).dtype == np.float64
     pool = op.fit(narrow, Y)

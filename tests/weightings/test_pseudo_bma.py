@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from problems import make_evidence
 
+import opinionpool as op
 from opinionpool.rules import RULES
 from opinionpool.rules.evidence import Evidence, Outcomes
 from opinionpool.weightings import WEIGHTINGS
@@ -107,3 +108,16 @@ def test_a_seed_makes_it_reproducible():
     first, again, other = (weights(PLUS, evidence, seed=s) for s in (1, 1, 2))
     assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_rows_too_light_to_be_drawn_count_alike():
+    """Where all draws of a model's rows were 0 its weight was 0/0, and the solver stumbled."""
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, 40)
+    models = {name: rng.normal(size=(40, 3)) for name in "abc"}
+    models["b"][2:] = np.nan  # answered two rows
+    weight = np.full(40, 1e-3)
+    with pytest.warns(op.OpinionPoolWarning, match="sample_weight"):
+        pool = op.fit(models, y, kind="logits", weighting="pseudo-bma+", sample_weight=weight)
+    assert np.isfinite(pool.weights).all()
+    assert pool.weights.sum() == pytest.approx(1)

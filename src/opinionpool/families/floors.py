@@ -29,12 +29,10 @@ def floored(log_p: Array, floor: float) -> Array:
 def floored_logits(z: NDArray[Any], floor: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Do as :func:`floored` to logits (n, K), which are not normalised again (maths.md §2).
 
-    ``max(z, log Σ exp z + log ε)``, NaN in rows without an answer.
+    ``max(z − log Σ exp z − log ε, 0)``, NaN in rows without an answer.
     """
-    log_z = fused.survey(z, checksum=False).log_z
-    assert log_z is not None
-    least = (log_z + np.log(floor)).astype(z.dtype)
-    return np.asarray(np.maximum(z, least[:, None], out=out))
+    above = _above(z, np.log(floor), out)
+    return np.asarray(np.maximum(above, 0, out=above))
 
 
 def mixed(log_p: Array, epsilon: float, n_classes: int | None = None) -> Array:
@@ -71,11 +69,21 @@ def log_odds(epsilon: Any) -> Any:
 
 def above_floor(z: NDArray[Any], odds: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return ``a = ln p − ln 1/K − odds`` of logits (n, K), in float32 at least."""
+    return _above(z, odds - np.log(z.shape[1]), out)
+
+
+def _above(z: NDArray[Any], least: float, out: NDArray[Any] | None) -> NDArray[Any]:
+    """Return ``ln p − least`` of logits (n, K), in float32 at least; NaN without an answer."""
     log_z = fused.survey(z, checksum=False).log_z
     assert log_z is not None
     dtype = np.result_type(z.dtype, np.float32)
-    least = (log_z + (odds - np.log(z.shape[1]))).astype(dtype)
-    return np.asarray(np.subtract(z, least[:, None], out=out, dtype=dtype))
+    zero = log_z + least
+    near = zero.astype(dtype)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is far below any floor
+        above = np.subtract(z, near[:, None], out=out, dtype=dtype)
+    # Logits far from 0 have few digits behind the point: what those of ``near`` leave out, too.
+    above -= (zero - near).astype(dtype)[:, None]
+    return np.asarray(above)
 
 
 def one_and_more(above: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:

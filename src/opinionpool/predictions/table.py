@@ -184,5 +184,5 @@ def as_floats(values: object, where: str) -> NDArray[np.floating[Any]]:
 
 
 def _widened(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    narrow = array.dtype.itemsize < np.dtype(np.float32).itemsize
+    narrow = array.dtype.itemsize <= np.dtype(np.float32).itemsize  # in another order of bytes
     return array.astype(np.float32 if narrow else np.float64)

@@ -92,11 +92,9 @@ class _Search:
 
     def run(self, support: Support, start: Array) -> Solution:
         """Search on one face; models outside the support have weight exactly 0."""
-        face = _Face(self.problem, support)
-        feasible = replace(self.inside, size=int(support.sum()))
-        found = minimise(face, feasible, start[support], max_evaluations=MAX_EVALUATIONS)
+        found = search_on_face(self.problem, self.inside, support, start, MAX_EVALUATIONS)
         self.n_evaluations += found.n_evaluations
-        return replace(found, v=face.embedded(found.v))
+        return found
 
     def improve(self, found: Solution) -> Solution:
         """Drop or add models while that lowers the objective."""
@@ -125,6 +123,16 @@ class _Search:
             moved[model] = total / max(1, (v > 0).sum())
         result: Array = moved * (total / moved.sum())
         return result
+
+
+def search_on_face(
+    problem: PooledLoss, inside: FeasibleSet, support: Support, start: Array, evaluations: int
+) -> Solution:
+    """Search with so many evaluations at most; models outside the support have weight exactly 0."""
+    face = _Face(problem, support)
+    feasible = replace(inside, size=int(support.sum()))
+    found = minimise(face, feasible, start[support], max_evaluations=evaluations)
+    return replace(found, v=face.embedded(found.v))
 
 
 def polished(problem: PooledLoss, inside: FeasibleSet, v: Array) -> Solution:

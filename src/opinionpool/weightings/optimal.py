@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from ..solvers.feasible import FeasibleSet
 from ..solvers.minimum_norm import nearest_to_equal
 from ..solvers.newton import minimise
 from .base import ENOUGH, TRACE, Choice, Task, Weighting, settled, solved
-from .missing import INSIDE, best_stationary_point
+from .missing import INSIDE, best_stationary_point, search_on_face
 
 Array = NDArray[np.float64]
 
@@ -82,7 +84,14 @@ def improved(problem: PooledLoss, inside: FeasibleSet, seed: int) -> Solution:
         start = minimise(sample, inside, tolerance=ENOUGH)
     else:
         start = best_stationary_point(sample, inside, seed)
-    return minimise(problem, inside, start.v, max_evaluations=MOST_READS)
+    # Models that the search left out may be needed after all; or have to stay out, as at any weight
+    # they are all there is to rows that nobody else answered.
+    everyone = minimise(problem, inside, start.v, max_evaluations=MOST_READS)
+    if (start.v > 0).all():
+        return everyone
+    fewer = search_on_face(problem, inside, start.v > 0, start.v, MOST_READS)
+    found = min(everyone, fewer, key=lambda end: end.evaluation.value)
+    return replace(found, n_evaluations=everyone.n_evaluations + fewer.n_evaluations)
 
 
 def identical_models(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:

@@ -70,7 +70,11 @@ def _mean(draw: Array, log_f: Array, here: Array) -> Array:
         total = np.einsum("n,mn->m", draw, log_f)
     if np.isnan(total).any():  # a row of weight 0 that was ruled out: 0·(−inf) = 0
         total = np.einsum("mn->m", np.where(draw > 0, draw * log_f, 0.0))
-    return np.asarray(total / np.einsum("n,mn->m", draw, here))
+    mass = np.einsum("n,mn->m", draw, here)
+    lost = mass == 0
+    if lost.any():  # rows of so little weight that their draws are too small for a number
+        mass[lost], total[lost] = here[lost].sum(axis=1), log_f[lost].sum(axis=1)
+    return np.asarray(total / mass)
 
 
 def _log_likelihoods(evidence: Evidence) -> tuple[Array, Array]:

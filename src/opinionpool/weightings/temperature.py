@@ -35,8 +35,20 @@ def own_temperatures(evidence: Evidence, penalty: float) -> Array:
         alone = replace(evidence.models([model]), confidence=None).answered()
         if alone.n_rows and alone.total_weight > 0:
             problem = PooledLoss(LOG, alone, penalty)
-            found[model] = minimise(problem, FeasibleSet(1, SHARPEST, capped=True)).v[0]
+            solution = minimise(problem, FeasibleSet(1, SHARPEST, capped=True))
+            if np.isfinite(solution.evaluation.value) and _possible(alone):
+                found[model] = solution.v[0]
     return found
+
+
+def _possible(evidence: Evidence) -> bool:
+    """Whether a model rules out nothing that happened: else all temperatures are as bad.
+
+    Kernels that read in place found an infinite loss; plain blocks leave vetoes to their caller.
+    """
+    if isinstance(evidence.parameters, Lazy):
+        return True
+    return bool(np.isfinite(evidence.log_likelihood()[:, evidence.weight > 0]).all())
 
 
 class Tempering(NamedTuple):
