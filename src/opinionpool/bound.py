@@ -2,6 +2,9 @@
 
 ``Pool.apply`` reads, checks and aligns whatever it is given. Where the outputs are known to be
 right (they come from the same code every time) that is most of the work; here it is left out.
+
+So is what ``floor="auto"`` does to zeros that the fit had not met: who masks a class with −inf in a
+decoding loop means it. Floors that the pool was fitted with are applied.
 """
 
 from __future__ import annotations
@@ -85,6 +88,9 @@ class BoundPool:
             One array (..., K) per model, in the order of ``pool.models`` and of
             ``pool.classes``, of the kind the pool was fitted on; or all in one (M, ..., K) array.
             None for a model that has no output: where the pool renormalises over missing ones.
+            A class with −inf, or probability 0, in a model that counts has none in the result of
+            the log rule, unless the pool was fitted with a floor: ``apply`` raises zeros that it
+            meets first, for ``floor="auto"``.
         out
             Where to put the result, (..., K).
 

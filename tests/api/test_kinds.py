@@ -85,6 +85,15 @@ def test_probabilities_with_a_mistake_are_not_taken_as_logits_in_silence(large, 
         op.combine({"a": cells, "b": P["b"]}, kind="probabilities")
 
 
+@pytest.mark.filterwarnings("ignore::opinionpool.OpinionPoolWarning")
+@pytest.mark.parametrize("asked", ["auto", "logits"])
+@pytest.mark.parametrize("large", [1, 10**9], ids=["in place", "copied"])
+def test_a_model_that_answered_nothing_has_no_kind(asked, large, monkeypatch):
+    """Of few rows it had the one that was asked for, of many none."""
+    monkeypatch.setattr(in_place, "LARGE", large)
+    assert kinds({"a": Z["a"], "b": np.full_like(Z["b"], np.nan)}, kind=asked) == ("logits", None)
+
+
 def test_logits_that_are_mostly_between_0_and_1_are_logits_in_silence():
     x = np.linspace(0, 1.2, 60).reshape(20, 3)
     with warnings.catch_warnings():

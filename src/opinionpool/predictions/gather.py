@@ -305,7 +305,9 @@ def _model_log_p(
     table: Table, kind: str, order: list[int] | None, reading: Reading
 ) -> tuple[NDArray[np.float64], str | None]:
     present = presence(table)
-    found = detect_kind(table, present, renormalise=reading.renormalise) if kind == "auto" else kind
+    found = kind if present.any() else None
+    if found == "auto":
+        found = detect_kind(table, present, renormalise=reading.renormalise)
     if found is None:
         k = max(2, table.values.shape[1])
         return np.full((len(table.values), k), np.nan), None
