@@ -403,6 +403,21 @@ def test_floors_of_logits_far_from_zero_are_where_they_should_be(floor, dtype, i
     assert_allclose(expected.apply(far), expected.apply(near), atol=1e-6)
 
 
+@pytest.mark.parametrize("rule", ["log", "linear"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_floor_under_logits_of_any_size_is_under_the_least_of_them(rule, dtype, in_place_always):
+    """To 1e30 no floor could be added: the least cell was as high as the highest."""
+    models, y = problem(16)
+    models["b"] = (models["b"] * 1e30).astype(dtype)
+    options = {"rule": rule, "floor": 1e-4, "weighting": "uniform", "kind": "logits"}
+    expected = op.fit(models, y, **options)
+    in_place_always()
+    found = op.fit(models, y, **options)
+    assert_allclose(found.losses, expected.losses, rtol=1e-6)
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+    assert_allclose(found.apply(models), expected.apply(models), atol=1e-6)
+
+
 @QUIET
 @pytest.mark.parametrize("how", ["ids", "columns", "kinds"])
 def test_equal_cells_of_other_rows_classes_or_kinds_are_another_model(how, in_place_always):

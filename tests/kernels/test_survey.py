@@ -147,6 +147,21 @@ def test_normalisers_in_extended_precision(kernels, dtype, k, offset):
 
 
 @every_kernel
+@every_dtype
+@pytest.mark.parametrize("k", [2, 10, 300, 2500])
+@pytest.mark.parametrize("constant", [0.0, -1e7, 1e12, 1e20, 1e30])
+def test_classes_that_tie_far_from_zero_lose_ln_k(kernels, dtype, k, constant):
+    """Normalisers of 1e12 kept four digits of it, and of 1e20 none."""
+    y = np.arange(40) % k
+    hard = fused.survey(np.full((40, k), constant, dtype), y, checksum=False, **kernels)
+    assert_allclose(hard.at_outcome, -np.log(k), rtol=NARROW)
+    soft = np.full((40, k), 0.5 / k)
+    both = fused.survey(np.full((40, k), constant, dtype), soft=soft, checksum=False, **kernels)
+    rounding = abs(constant) * 1e-15  # of Σ q x
+    assert_allclose(both.at_outcome, -0.5 * np.log(k), rtol=1e-6, atol=rounding)
+
+
+@every_kernel
 @pytest.mark.parametrize("k", [2, 10, 300, 1025])
 def test_what_is_wrong_with_a_row(kernels, k):
     x = np.zeros((9, k))

@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 #: Above it 1 + e^a is e^a to the last digit, in float64 too, and float32 still holds it.
 _HIGH = 80.0
 
+#: Normalisers beyond it leave float64 too few digits for the floor that is added to them.
+_FAR = 2.0**20
+
 
 def floored(log_p: Array, floor: float) -> Array:
     """Raise cells below ε to ε and renormalise; 0 leaves everything as it is."""
@@ -74,8 +77,11 @@ def above_floor(z: NDArray[Any], odds: float, out: NDArray[Any] | None = None) -
 
 def _above(z: NDArray[Any], least: float, out: NDArray[Any] | None) -> NDArray[Any]:
     """Return ``ln p − least`` of logits (n, K), in float32 at least; NaN without an answer."""
-    log_z = fused.survey(z, checksum=False).log_z
-    assert log_z is not None
+    log_z = _normalisers(z)
+    far = np.abs(log_z) > _FAR
+    if far.any():
+        z = z - np.where(far, z.max(axis=1), 0)[:, None].astype(z.dtype)
+        log_z = _normalisers(z)
     dtype = np.result_type(z.dtype, np.float32)
     zero = log_z + least
     near = zero.astype(dtype)
@@ -84,6 +90,12 @@ def _above(z: NDArray[Any], least: float, out: NDArray[Any] | None) -> NDArray[A
     # Logits far from 0 have few digits behind the point: what those of ``near`` leave out, too.
     above -= (zero - near).astype(dtype)[:, None]
     return np.asarray(above)
+
+
+def _normalisers(z: NDArray[Any]) -> Array:
+    log_z = fused.survey(z, checksum=False).log_z
+    assert log_z is not None
+    return log_z
 
 
 def one_and_more(above: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .jit import inlined, part
 from .powers import logarithm
+from .turned import apart
 
 
 @part
@@ -60,9 +61,13 @@ def settle(
     mass, tops, happened, share = notes[0], notes[1], notes[2], notes[3]
     like, lost, counted = 0, 0.0, 0.0
     for r in range(len(status)):
-        tops[r] += logarithm(mass[r])
+        mass[r] = logarithm(mass[r])
     for r in range(len(status)):
-        happened[r] = own[r] - tops[r] * share[r] if share[r] > 0 else 0.0
+        # Less one after the other: a sum of both has the digits of the larger.
+        known = apart(np.float64(own[r]), tops[r] * share[r])
+        known = apart(known, mass[r] * share[r])
+        happened[r] = known if share[r] > 0 else 0.0
+        tops[r] += mass[r]
         like += 1 if status[r] == 0 and near[0] <= tops[r] <= near[1] else 0
     for r in range(len(weight)):
         u = weight[r] if status[r] == 0 else 0.0

@@ -63,16 +63,18 @@ def survey(
             cells = _logarithms(cells)
         status[here] = _status(cells)
         good = status[here] == 0
-        log_z[here] = np.nan
-        log_z[here][good], lows, highs, vetoes = _rows(cells[good])
+        top, rest = np.full((2, len(cells)), np.nan)
+        top[good], rest[good], lows, vetoes = _rows(cells[good])
+        log_z[here] = top + rest
         if at_outcome is not None:
             at_outcome[here] = _at_outcome(
                 cells,
-                log_z[here],
+                (top, rest),
                 None if classes is None else classes[here],
                 None if soft is None else soft[here],
             )
         if good.any():
+            highs = top[good]
             own = given[good] if shares else np.stack([lows, highs])
             low, high = min(low, own.min()), max(high, own.max())
             zeros, spread = zeros + vetoes, max(spread, (highs - lows).max())
@@ -113,29 +115,36 @@ def _status(x: Array) -> NDArray[np.uint8]:
 
 
 def _rows(x: Array) -> tuple[Array, Array, Array, int]:
-    """Return log_z, smallest and largest finite cell of good rows, and how many cells are −inf."""
+    """Return what largest cells are, and log_z less those; smallest ones, and how many are −inf."""
     if not len(x):
         return np.empty(0), np.empty(0), np.empty(0), 0
     veto = np.isneginf(x)
     top = x.max(axis=1)
     bottom = np.where(veto, np.inf, x).min(axis=1)
-    log_z = top + np.log(np.exp(x - top[:, None]).sum(axis=1))
-    return log_z, bottom, top, int(veto.sum())
+    rest = np.log(np.exp(x - top[:, None]).sum(axis=1))
+    return top, rest, bottom, int(veto.sum())
 
 
 def _at_outcome(
-    x: Array, log_z: Array, classes: NDArray[np.int64] | None, soft: Array | None
+    x: Array,
+    log_z: tuple[Array, Array],
+    classes: NDArray[np.int64] | None,
+    soft: Array | None,
 ) -> Array:
-    """Return the log-probability of what happened, 0 where nobody says what."""
+    """Return the log-probability of what happened, 0 where nobody says what.
+
+    Normalisers come in two parts, large and small: their sum has the digits of the larger.
+    """
+    top, rest = log_z
     if soft is not None:
         with np.errstate(invalid="ignore"):
             given = np.where(soft > 0, soft * x, 0.0).sum(axis=1)
         mass = soft.sum(axis=1)
-        return np.asarray(np.where(mass > 0, given - log_z * mass, 0.0))
+        return np.asarray(np.where(mass > 0, (given - top * mass) - rest * mass, 0.0))
     assert classes is not None
     own = np.take_along_axis(x, np.maximum(classes, 0)[:, None], axis=1)[:, 0]
     with np.errstate(invalid="ignore"):  # +inf − NaN
-        return np.where(classes < 0, 0.0, own - log_z)
+        return np.where(classes < 0, 0.0, (own - top) - rest)
 
 
 def checksum(cells: NDArray[Any], first_row: int) -> int:

@@ -217,7 +217,7 @@ def root_of(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def apart(typingctx: Any, x: Any, y: Any) -> Any:
-    """Return ``x − y`` as it is written: rounded there, and not fused with what comes after."""
+    """Return ``x − y``, lanes or numbers, as it is written: rounded, then used, and not fused."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.fsub(*args, flags=("nsz",))
