@@ -419,6 +419,25 @@ def test_a_floor_under_logits_of_any_size_is_under_the_least_of_them(rule, dtype
 
 
 @QUIET
+@pytest.mark.parametrize("y", [[0, 1], [[0.2, 0.8], [0.9, 0.1]]], ids=["hard", "soft"])
+@pytest.mark.parametrize("weighting", ["single", "uniform", "optimal"])
+def test_logits_that_leave_no_curvature_end_a_search(weighting, y, in_place_always):
+    """Their squares overflow: steps were ∞/∞, with NumPy's warnings."""
+    models = [
+        np.array([[-2.75, 1.8], [1.04, -0.72]], np.float32),
+        np.array([[-0.31, 2.4], [1.4, -0.16]], np.float32),
+        np.array([[-1.4e29, 2.2e30], [np.nan, np.nan]], np.float32),
+    ]
+    options = {"kind": "logits", "weighting": weighting, "missing": "prior"}
+    expected = op.fit(models, y, **options)
+    in_place_always()
+    found = op.fit(models, y, **options)
+    if weighting == "single":
+        assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+    assert np.isfinite(found.loss)
+
+
+@QUIET
 @pytest.mark.parametrize("how", ["ids", "columns", "kinds"])
 def test_equal_cells_of_other_rows_classes_or_kinds_are_another_model(how, in_place_always):
     """They were taken for copies of one model by their checksums, and shared its weight."""

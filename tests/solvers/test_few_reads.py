@@ -234,3 +234,12 @@ def test_a_sample_whose_values_are_rounded_up_has_its_steps_taken_all_the_same(s
     found = fitted(whole, sample, feasible)
     assert found.status is Status.CONVERGED
     assert found.n_evaluations <= 4
+
+
+@pytest.mark.parametrize("curvature", [np.zeros((2, 2)), np.ones((2, 2)), 1e-300 * np.eye(2)])
+@pytest.mark.parametrize(("v", "gradient"), [([0.5, 0.5], [1.0, 1.0]), ([1.0, 0.0], [0.0, 1.0])])
+def test_nothing_is_below_a_minimum_that_is_flat(curvature, v, gradient):
+    """A parabola without depth, however wide, was 0·∞, or the root of a negative rounding error."""
+    mark = Landmark(np.array(v), curvature, np.ones(2), np.zeros((2, 2)))
+    weights = FeasibleSet(2, 1.0, capped=False)
+    assert 0 <= mark.excess(np.array(v), np.array(gradient), weights) < 1e-15

@@ -48,6 +48,11 @@ class Evaluation:
     likely: NDArray[np.float64] | None = None
 
     @property
+    def finite(self) -> bool:
+        """Whether there is a next step to speak of: logits of 1e30 leave no curvature."""
+        return bool(np.isfinite(self.value) and np.isfinite(self.curvature).all())
+
+    @property
     def noise(self) -> float:
         """Differences of values that rounding can make."""
         return self.rounding * max(1.0, abs(self.value))

@@ -116,10 +116,10 @@ def minimise_with_few_reads(
     start = minimise(sample, feasible, first, max(tolerance, _ROUGH), most)
     v, own = start.v, start.evaluation
     now, mark = _surveyed(whole, v, feasible, briefly)
-    bend = (now.curvature if now.likely is None else now.likely) - own.curvature
     n_reads, gap = 1, certified_gap(now, v, feasible)
     done = optimal(now, v, feasible, tolerance)
-    while not done and n_reads < MAX_READS and np.isfinite(now.value):
+    bend = _correction(now, own)
+    while bend is not None and not done and n_reads < MAX_READS:
         model = _Corrected(sample, v, own, now.gradient, bend)
         there, own, known = _improved(model, feasible, v, own)
         found = whole.slope(there)
@@ -136,11 +136,13 @@ def minimise_with_few_reads(
         if done:
             break
         own = own if known else sample.evaluate(v)
+        if not own.finite:
+            break
         if gap > _POOR * before:
             # The curvature there is another one, or all that is left is rounding.
             now, mark = _surveyed(whole, v, feasible)
             n_reads += 1
-            bend = now.curvature - own.curvature
+            bend = _correction(now, own)
             done = optimal(now, v, feasible, tolerance)
             if gap > 0.9 * before:
                 break
@@ -148,6 +150,13 @@ def minimise_with_few_reads(
         return conclude(whole, feasible, v, now, n_reads, tolerance)
     found_anyway = minimise(whole, feasible, v, tolerance)
     return replace(found_anyway, n_evaluations=found_anyway.n_evaluations + n_reads)
+
+
+def _correction(now: Evaluation, own: Evaluation) -> NDArray[np.float64] | None:
+    """Return what the whole's curvature is above a sample's; None where one of them is none."""
+    if not (now.finite and own.finite):
+        return None
+    return (now.curvature if now.likely is None else now.likely) - own.curvature
 
 
 def _first(rough: Problem | None, feasible: FeasibleSet) -> Vector | None:

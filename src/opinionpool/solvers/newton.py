@@ -58,7 +58,7 @@ def minimise(
         if (
             optimal(now, v, feasible, tolerance)
             or n_evaluations >= max_evaluations
-            or not np.isfinite(now.value)
+            or not now.finite
         ):
             break
         step = newton_step(v, now.gradient, now.curvature, feasible)

@@ -66,9 +66,12 @@ class Landmark:
             # The feasible set's own gap bounds what the solver of the parabola left undone.
             t = newton_step(v, gradient, A, feasible)
             slope = gradient + A @ t
-            depth = -float(gradient @ t + 0.5 * t @ A @ t) + max(feasible.gap(v + t, slope), 0.0)
+            fall = -float(gradient @ t + 0.5 * t @ A @ t)
+            depth = max(fall + max(feasible.gap(v + t, slope), 0.0), 0.0)
             # Nothing below f(v) is farther from v + t, in the parabola's own norm, than so much.
-            needed = self.spread @ np.abs(t) + np.sqrt(2 * depth) * self._reach(A)
+            needed = self.spread @ np.abs(t)
+            if depth > 0:  # else nothing is below it, however flat the parabola
+                needed += np.sqrt(2 * depth) * self._reach(A)
             # A larger radius allows for a weaker curvature: a deeper parabola, which needs more.
             if needed <= radius:
                 return depth
