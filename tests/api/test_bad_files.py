@@ -97,6 +97,16 @@ def other_classes(folder):
     return folder / "a.npz"
 
 
+def ids_as_a_column(folder):
+    np.savez(folder / "a.npz", probs=P, ids=np.arange(len(P))[::-1, None])
+    return folder / "a.npz"
+
+
+def too_few_ids(folder):
+    np.savez(folder / "a.npz", probs=P, id=np.arange(len(P) - 1))
+    return folder / "a.npz"
+
+
 BAD = {
     "truncated Parquet": (truncated_parquet, r"a\.parquet"),
     "truncated .npy": (truncated_npy, r"a\.npy is truncated"),
@@ -115,6 +125,11 @@ BAD = {
     "another format": (not_npy, r"a\.npy is not a readable \.npy array"),
     "no predictions": (no_predictions, r"a\.npz: found the arrays left, right; expected .*'probs'"),
     "other classes": (other_classes, r"a\.npz: found 2 'classes' for predictions with 3 columns"),
+    "ids as a column": (
+        ids_as_a_column,
+        r"a\.npz: found 'ids' of shape \(\d+, 1\) for predictions",
+    ),
+    "too few ids": (too_few_ids, r"a\.npz: found 'id' of shape \(\d+,\) for predictions"),
 }
 
 

@@ -58,7 +58,7 @@ def _tables_of_archive(
     along = {n: a for n, a in arrays.items() if n != found and a.shape == (n_rows,)}
     classes = arrays.get("classes")
     label = next((n for n in LABEL_NAMES if n in along), None)
-    ids = next((n for n in ("ids", "id") if n in along), None)
+    ids = _name_of_ids(content, along, n_rows, where)
     taken = {label, ids, "classes", "models"}
     facts: dict[str, Any] = {
         "columns": None if classes is None else tuple(str(c) for c in classes.tolist()),
@@ -86,6 +86,23 @@ def _tables_of_archive(
         )
     plain = array_table(values, where)
     return {own: Table(plain.values, where, **facts)}
+
+
+def _name_of_ids(
+    content: Mapping[str, Any], along: Mapping[str, Any], n_rows: int, where: str
+) -> str | None:
+    """Return under which name an archive has ids; those of another shape are not passed over.
+
+    Without them rows would be matched by position, which may be another order.
+    """
+    named = [name for name in ("ids", "id") if name in content]
+    fitting = next((name for name in named if name in along), None)
+    if named and fitting is None:
+        raise FileError(
+            f"{where}: found {named[0]!r} of shape {content[named[0]].shape} for predictions of "
+            f"{n_rows} rows, expected ({n_rows},)"
+        )
+    return fitting
 
 
 def _several(
