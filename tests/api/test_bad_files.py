@@ -102,6 +102,11 @@ def ids_as_a_column(folder):
     return folder / "a.npz"
 
 
+def classes_as_a_column(folder):
+    np.savez(folder / "a.npz", probs=P, classes=[["low"], ["mid"], ["top"]], labels=Y)
+    return folder / "a.npz"
+
+
 def too_few_ids(folder):
     np.savez(folder / "a.npz", probs=P, id=np.arange(len(P) - 1))
     return folder / "a.npz"
@@ -129,6 +134,7 @@ BAD = {
         ids_as_a_column,
         r"a\.npz: found 'ids' of shape \(\d+, 1\) for predictions",
     ),
+    "classes as a column": (classes_as_a_column, r"a\.npz: found 'classes' of shape \(3, 1\)"),
     "too few ids": (too_few_ids, r"a\.npz: found 'id' of shape \(\d+,\) for predictions"),
 }
 
@@ -183,3 +189,19 @@ def test_bad_labels_of_a_file_are_named_as_a_person_counts_them(tmp_path):
     labels.to_csv(tmp_path / "y.csv", index=False)
     with pytest.raises(InputError, match=r"y\.csv, row 5: label 'x'"):
         op.fit({"a": frame()}, tmp_path / "y.csv")
+
+
+@pytest.mark.parametrize(
+    ("along", "words"),
+    [
+        ({"ids": np.arange(len(Y))[:, None]}, r"y\.npz: found ids of shape \(\d+, 1\)"),
+        ({"ids": np.arange(len(Y) - 1)}, r"y\.npz: found ids of shape \(\d+,\) for \d+ labels"),
+        ({"ids": np.array(3)}, r"y\.npz: found ids of shape \(\)"),
+        ({"classes": [["a"], ["b"], ["c"]]}, r"y\.npz: found 'classes' of shape \(3, 1\)"),
+    ],
+)
+def test_what_lies_beside_the_labels_of_an_archive_has_another_shape(along, words, tmp_path):
+    np.savez(tmp_path / "a.npz", probs=P, ids=np.arange(len(P)))
+    np.savez(tmp_path / "y.npz", **{"labels": Y, "ids": np.arange(len(Y)), **along})
+    with pytest.raises(InputError, match=words):
+        op.fit([tmp_path / "a.npz"], tmp_path / "y.npz")

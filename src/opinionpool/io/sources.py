@@ -57,6 +57,10 @@ def _tables_of_archive(
     arrays = {n: a for n, a in content.items() if isinstance(a, np.ndarray)}
     along = {n: a for n, a in arrays.items() if n != found and a.shape == (n_rows,)}
     classes = arrays.get("classes")
+    if classes is not None and classes.ndim != 1:
+        raise FileError(
+            f"{where}: found 'classes' of shape {classes.shape}, expected one name per column"
+        )
     label = next((n for n in LABEL_NAMES if n in along), None)
     ids = _name_of_ids(content, along, n_rows, where)
     taken = {label, ids, "classes", "models"}
