@@ -205,3 +205,10 @@ def test_what_lies_beside_the_labels_of_an_archive_has_another_shape(along, word
     np.savez(tmp_path / "y.npz", **{"labels": Y, "ids": np.arange(len(Y)), **along})
     with pytest.raises(InputError, match=words):
         op.fit([tmp_path / "a.npz"], tmp_path / "y.npz")
+
+
+def test_two_models_of_an_archive_have_the_same_name(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, probs=np.stack([P, P[::-1], P]), models=["cnn", "cnn", "vit"], labels=Y)
+    with pytest.raises(InputError, match=r"a\.npz: two of its models are called 'cnn'"):
+        op.combine(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,9 @@ def _several(
             f"{where}: holds {len(names)} models ({', '.join(names[:5])}, ...), which cannot all "
             f"be called {name!r}; give the path without a name"
         )
+    twice = next((own for own, n in Counter(names).items() if n > 1), None)
+    if twice is not None:  # the last of them would take the place of the others
+        raise FileError(f"{where}: two of its models are called {twice!r}")
     return {
         own: Table(
             array_table(values[i], f"{where}, model {own!r}").values,
