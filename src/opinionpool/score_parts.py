@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .diagnostics.class_scores import ClassScores
-from .diagnostics.decomposition import split
+from .diagnostics.decomposition import error_sums, split
 from .families.floors import raise_floors
 from .families.lazy import Lazy
+from .losses import row_losses
 from .policies import Policy
 from .pool import Pool
 from .pooling import Pooled, evidence_of, warn_of_fallback
@@ -85,7 +86,6 @@ def _errors(rows: Predictions, happened: Targets, policy: Policy, pool: Pool) ->
     if not evidence.n_rows:
         return np.zeros(4)
     rule, w, u = RULES[pool.rule], pool.weights, evidence.weight
-    error, ambiguity = rule.ambiguity(w, evidence)
-    s = pool.inverse_temperature
-    losses = rule.row_losses(w, s, evidence, closure=policy.closure)
-    return np.array([u.sum(), u @ error, u @ (error - ambiguity), u @ losses])
+    losses = row_losses(rule, w, pool.inverse_temperature, evidence, closure=policy.closure)
+    loss = u @ np.where(u > 0, losses, 0.0)  # not 0·inf
+    return np.array([u.sum(), *error_sums(rule, w, evidence), loss])

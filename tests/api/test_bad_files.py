@@ -97,6 +97,21 @@ def other_classes(folder):
     return folder / "a.npz"
 
 
+def ids_as_a_column(folder):
+    np.savez(folder / "a.npz", probs=P, ids=np.arange(len(P))[::-1, None])
+    return folder / "a.npz"
+
+
+def classes_as_a_column(folder):
+    np.savez(folder / "a.npz", probs=P, classes=[["low"], ["mid"], ["top"]], labels=Y)
+    return folder / "a.npz"
+
+
+def too_few_ids(folder):
+    np.savez(folder / "a.npz", probs=P, id=np.arange(len(P) - 1))
+    return folder / "a.npz"
+
+
 BAD = {
     "truncated Parquet": (truncated_parquet, r"a\.parquet"),
     "truncated .npy": (truncated_npy, r"a\.npy is truncated"),
@@ -115,6 +130,12 @@ BAD = {
     "another format": (not_npy, r"a\.npy is not a readable \.npy array"),
     "no predictions": (no_predictions, r"a\.npz: found the arrays left, right; expected .*'probs'"),
     "other classes": (other_classes, r"a\.npz: found 2 'classes' for predictions with 3 columns"),
+    "ids as a column": (
+        ids_as_a_column,
+        r"a\.npz: found 'ids' of shape \(\d+, 1\) for predictions",
+    ),
+    "classes as a column": (classes_as_a_column, r"a\.npz: found 'classes' of shape \(3, 1\)"),
+    "too few ids": (too_few_ids, r"a\.npz: found 'id' of shape \(\d+,\) for predictions"),
 }
 
 
@@ -168,3 +189,26 @@ def test_bad_labels_of_a_file_are_named_as_a_person_counts_them(tmp_path):
     labels.to_csv(tmp_path / "y.csv", index=False)
     with pytest.raises(InputError, match=r"y\.csv, row 5: label 'x'"):
         op.fit({"a": frame()}, tmp_path / "y.csv")
+
+
+@pytest.mark.parametrize(
+    ("along", "words"),
+    [
+        ({"ids": np.arange(len(Y))[:, None]}, r"y\.npz: found ids of shape \(\d+, 1\)"),
+        ({"ids": np.arange(len(Y) - 1)}, r"y\.npz: found ids of shape \(\d+,\) for \d+ labels"),
+        ({"ids": np.array(3)}, r"y\.npz: found ids of shape \(\)"),
+        ({"classes": [["a"], ["b"], ["c"]]}, r"y\.npz: found 'classes' of shape \(3, 1\)"),
+    ],
+)
+def test_what_lies_beside_the_labels_of_an_archive_has_another_shape(along, words, tmp_path):
+    np.savez(tmp_path / "a.npz", probs=P, ids=np.arange(len(P)))
+    np.savez(tmp_path / "y.npz", **{"labels": Y, "ids": np.arange(len(Y)), **along})
+    with pytest.raises(InputError, match=words):
+        op.fit([tmp_path / "a.npz"], tmp_path / "y.npz")
+
+
+def test_two_models_of_an_archive_have_the_same_name(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, probs=np.stack([P, P[::-1], P]), models=["cnn", "cnn", "vit"], labels=Y)
+    with pytest.raises(InputError, match=r"a\.npz: two of its models are called 'cnn'"):
+        op.combine(path)

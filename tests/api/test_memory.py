@@ -313,6 +313,33 @@ def test_compare_takes_as_many_rows_as_fit(data, tmp_path, monkeypatch):
     assert ample.recommended == whole.recommended
 
 
+def test_the_split_of_a_linear_pool_beside_a_veto_is_the_same(data, tmp_path):
+    models, y = data
+    models = {name: z.copy() for name, z in models.items()}
+    models["b"][3, y[3]] = -np.inf  # its error is infinite, the pool's is not
+    pool = op.fit(models, y, rule="linear", weighting="uniform", floor="veto")
+    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
+    expected = op.score(models, y, pool=pool)["pool"]["decomposition"]
+    assert np.isfinite(expected["loss_untempered"])
+    found = op.score(paths, y, pool=pool, memory=BUDGET)["pool"]["decomposition"]
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["log", "linear"])
+def test_the_split_of_rows_that_only_a_model_without_weight_answered(rule, data, tmp_path):
+    models, y = data
+    models = {name: z.copy() for name, z in models.items()}
+    others = list(models)[1:]
+    for name in others:
+        models[name][::7] = np.nan
+    weights = dict.fromkeys(models, 1.0) | {next(iter(models)): 0.0}
+    pool = op.fit(models, y, rule=rule, weighting=weights)
+    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
+    expected = op.score(models, y, pool=pool)["pool"]["decomposition"]
+    found = op.score(paths, y, pool=pool, memory=BUDGET)["pool"]["decomposition"]
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
 @pytest.mark.parametrize("rule", ["log", "linear"])
 def test_scores_are_the_same(rule, data, tmp_path):
     models, y = data

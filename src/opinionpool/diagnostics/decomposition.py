@@ -25,21 +25,27 @@ def decomposition(
     weight answered, the fallback is all the error there is, and nobody disagrees. ``rows`` are
     error and ambiguity of evidence in memory (:meth:`Rule.ambiguity`), if somebody knows them.
     """
-    average = spread = 0.0
+    sums = np.zeros(2)
     for part in evidence.parts():
-        error, ambiguity = rule.ambiguity(weights, part) if rows is None else rows
-        u = part.weight / evidence.total_weight
-        average += _summed(u, _or_fallback(error, weights, part))
-        spread += _summed(u, _or_fallback(ambiguity, weights, part, 0.0))
-    untempered = average - spread
-    if np.isinf(average):
-        # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
-        untempered = 0.0
-        for part in evidence.parts():
-            own = rule.row_losses(weights, 1.0, part, closure=False)
-            untempered += _summed(part.weight, _or_fallback(own, weights, part))
-        untempered /= evidence.total_weight
+        sums += error_sums(rule, weights, part, rows)
+    average, untempered = (sums / evidence.total_weight).tolist()
     return split(average, untempered, loss)
+
+
+def error_sums(
+    rule: AnyRule, weights: Array, part: Evidence, rows: tuple[Array, Array] | None = None
+) -> Array:
+    """Return ``Σ u x`` over rows in memory: of the models' mean error, the pool's at T = 1."""
+    error, ambiguity = rule.ambiguity(weights, part) if rows is None else rows
+    error = _or_fallback(error, weights, part)
+    ambiguity = _or_fallback(ambiguity, weights, part, 0.0)
+    if np.isinf(error[part.weight > 0]).any():
+        # A member of a linear pool gave 0 to what happened: both are infinite, the pool is not.
+        own = rule.row_losses(weights, 1.0, part, closure=False)
+        untempered = _or_fallback(own, weights, part)
+    else:
+        untempered = np.subtract(error, ambiguity, where=part.weight > 0, out=np.zeros_like(error))
+    return np.array([_summed(part.weight, error), _summed(part.weight, untempered)])
 
 
 def _or_fallback(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -57,8 +58,12 @@ def _tables_of_archive(
     arrays = {n: a for n, a in content.items() if isinstance(a, np.ndarray)}
     along = {n: a for n, a in arrays.items() if n != found and a.shape == (n_rows,)}
     classes = arrays.get("classes")
+    if classes is not None and classes.ndim != 1:
+        raise FileError(
+            f"{where}: found 'classes' of shape {classes.shape}, expected one name per column"
+        )
     label = next((n for n in LABEL_NAMES if n in along), None)
-    ids = next((n for n in ("ids", "id") if n in along), None)
+    ids = _name_of_ids(content, along, n_rows, where)
     taken = {label, ids, "classes", "models"}
     facts: dict[str, Any] = {
         "columns": None if classes is None else tuple(str(c) for c in classes.tolist()),
@@ -88,6 +93,23 @@ def _tables_of_archive(
     return {own: Table(plain.values, where, **facts)}
 
 
+def _name_of_ids(
+    content: Mapping[str, Any], along: Mapping[str, Any], n_rows: int, where: str
+) -> str | None:
+    """Return under which name an archive has ids; those of another shape are not passed over.
+
+    Without them rows would be matched by position, which may be another order.
+    """
+    named = [name for name in ("ids", "id") if name in content]
+    fitting = next((name for name in named if name in along), None)
+    if named and fitting is None:
+        raise FileError(
+            f"{where}: found {named[0]!r} of shape {content[named[0]].shape} for predictions of "
+            f"{n_rows} rows, expected ({n_rows},)"
+        )
+    return fitting
+
+
 def _several(
     name: str | None, values: Models, names: list[str], where: str, facts: dict[str, Any]
 ) -> dict[str, Table]:
@@ -96,6 +118,9 @@ def _several(
             f"{where}: holds {len(names)} models ({', '.join(names[:5])}, ...), which cannot all "
             f"be called {name!r}; give the path without a name"
         )
+    twice = next((own for own, n in Counter(names).items() if n > 1), None)
+    if twice is not None:  # the last of them would take the place of the others
+        raise FileError(f"{where}: two of its models are called {twice!r}")
     return {
         own: Table(
             array_table(values[i], f"{where}, model {own!r}").values,

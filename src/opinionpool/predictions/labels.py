@@ -140,10 +140,17 @@ def _from_archive(content: Mapping[str, NDArray[Any]], where: str) -> RawLabels:
             f"{', '.join(map(repr, LABEL_NAMES))}"
         )
     raw = _shaped(content[name], where)
-    ids = content.get("ids", content.get("id"))
     n = len(raw.values)
+    ids = content.get("ids", content.get("id"))
+    if ids is not None and ids.shape != (n,):
+        raise LabelError(f"{where}: found ids of shape {ids.shape} for {n} labels, expected ({n},)")
+    classes = content.get("classes")
+    if classes is not None and classes.ndim != 1:
+        raise LabelError(
+            f"{where}: found 'classes' of shape {classes.shape}, expected one name per class"
+        )
     extras = {k: v for k, v in content.items() if k != name and v.ndim == 1 and len(v) == n}
-    values = named_labels(raw.values, content.get("classes"))
+    values = named_labels(raw.values, classes)
     return RawLabels(values, where, ids, extras=extras)
 
 
