@@ -69,7 +69,7 @@ class Landmark:
             fall = -float(gradient @ t + 0.5 * t @ A @ t)
             depth = max(fall + max(feasible.gap(v + t, slope), 0.0), 0.0)
             # Nothing below f(v) is farther from v + t, in the parabola's own norm, than so much.
-            needed = self.spread @ np.abs(t)
+            needed = float(self.spread @ np.abs(t))
             if depth > 0:  # else nothing is below it, however flat the parabola
                 needed += np.sqrt(2 * depth) * self._reach(A)
             # A larger radius allows for a weaker curvature: a deeper parabola, which needs more.
