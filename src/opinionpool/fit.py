@@ -341,10 +341,8 @@ def checked_choice(
     """Choose weights and temperature; say so where the result may still be improved."""
     choice = choose_checked(task, weighting, predictions.names, targets.rows)
     if choice.status in (Status.NOT_CONVERGED, Status.SEPARABLE):
-        warn(
-            f"{choice.status.sentence} (gap {choice.gap:.2g} nats per row, "
-            f"{choice.n_evaluations} evaluations)",
-        )
+        bound = f"gap {choice.gap:.2g} nats per row" if np.isfinite(choice.gap) else "no gap known"
+        warn(f"{choice.status.sentence} ({bound}, {choice.n_evaluations} evaluations)")
     return choice
 
 

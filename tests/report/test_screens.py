@@ -98,6 +98,14 @@ def test_a_pool():
         assert words in text
 
 
+@pytest.mark.parametrize("gap", ["nan", "inf"])
+def test_a_gap_that_nobody_knows_is_no_number(gap):
+    """It was "nan nats per row"."""
+    text = pool_text(pool(gap=gap), "Weights of another kind.")
+    assert "not bounded" in text
+    assert f"{gap} nats" not in text
+
+
 def test_models_of_weight_0_are_counted_when_they_are_many():
     m = 30
     many = pool(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .figures_of import finite
 from .split import split_lines
 from .text import count, facts, figure, paragraph, short, table
 
@@ -56,7 +57,7 @@ def _facts(pool: Mapping[str, Any], sentence: str) -> dict[str, str]:
         "temperature": f"{short(pool['temperature'])}{_sharper(pool['temperature'])}",
         **_steps(pool),
         "loss": f"{figure(pool['loss'])} nats per row, on the {fitted:,} rows of the fit",
-        "gap": f"{short(pool['gap'])} nats per row",
+        "gap": f"{short(pool['gap'])} nats per row" if finite(pool["gap"]) else "not bounded",
         "status": f"{pool['status']}: {sentence}",
         **({"floor": _floor(pool)} if pool["classes"] else {}),
         "missing": f"{settings['missing']}; a row nobody answered: {settings['fallback']}",
