@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, MissingOutputError
 from .families.floors import floored, mixed
+from .families.logits import tempered_logits
 from .maths.plain_numpy import xp
 from .maths.softmax import log_sigmoid, log_softmax
 from .weightings.vector_scaling import apply_vector
@@ -145,7 +146,7 @@ class BoundPool:
             p = own if p is None else p + own
         assert p is not None
         with np.errstate(divide="ignore"):
-            return np.log(p) if self._beta == 1 else _times(self._beta, np.log(p))
+            return np.log(p) if self._beta == 1 else tempered_logits(np.log(p), self._beta)
 
     def _share(self, outputs: Outputs) -> float:
         """Return what the weights of those who answered are to be multiplied with."""
@@ -158,11 +159,6 @@ class BoundPool:
         if mass == 0:
             raise MissingOutputError("bind: no model with weight has an output: use apply")
         return 1 / mass
-
-
-def _times(beta: float, log_p: Array) -> Array:
-    # 0·(−inf) = 0 of an infinite temperature stays impossible.
-    return np.where(np.isneginf(log_p), -np.inf, beta * np.where(np.isneginf(log_p), 0, log_p))
 
 
 def _converter(kind: str | None, floor: float, mix: bool, plain: bool) -> Callable[[Any], Array]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .families import CATEGORICAL, Family
 from .families.floors import floored_logits, log_odds, mixed_logits, raise_floors
 from .families.lazy import Lazy, Mapped
-from .families.logits import Logits
+from .families.logits import Logits, tempered_logits
 from .families.mixed import Mixed
 from .kernels import fused
 from .policies import Policy
@@ -121,17 +121,8 @@ class Treatment:
         elif epsilon > 0:
             x = floored_logits(x, epsilon, out)
         if betas is not None:
-            x = _times(x.dtype.type(betas[a]), x, out)
+            x = tempered_logits(x, x.dtype.type(betas[a]), out)
         if x is not out:
             out[:] = x
         if self.present is not None:
             np.copyto(out, self.prior, where=~self.present[a, rows, None], casting="same_kind")
-
-
-def _times(beta: Any, x: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
-    """Write ``βx``; what is impossible stays so at any temperature, 0·(−inf) too."""
-    if beta > 0:
-        np.multiply(x, beta, out=out)
-    else:
-        out[:] = np.where(np.isfinite(x), 0, x)
-    return out

@@ -98,7 +98,8 @@ def test_logits_that_are_mostly_between_0_and_1_are_logits_in_silence():
     x = np.linspace(0, 1.2, 60).reshape(20, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        op.combine({"a": x, "b": x})
+        found = op.combine({"a": x, "b": x})
+    assert_array_equal(found, op.combine({"a": x, "b": x}, kind="logits"))
 
 
 def test_cells_below_zero_by_rounding_are_zero():

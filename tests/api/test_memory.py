@@ -313,16 +313,21 @@ def test_compare_takes_as_many_rows_as_fit(data, tmp_path, monkeypatch):
     assert ample.recommended == whole.recommended
 
 
+def same_split(pool, models, y, tmp_path):
+    """Return how the loss is split, which is the same of files within a budget."""
+    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
+    expected = op.score(models, y, pool=pool)["pool"]["decomposition"]
+    found = op.score(paths, y, pool=pool, memory=BUDGET)["pool"]["decomposition"]
+    assert found == pytest.approx(expected, abs=1e-9)
+    return expected
+
+
 def test_the_split_of_a_linear_pool_beside_a_veto_is_the_same(data, tmp_path):
     models, y = data
     models = {name: z.copy() for name, z in models.items()}
     models["b"][3, y[3]] = -np.inf  # its error is infinite, the pool's is not
     pool = op.fit(models, y, rule="linear", weighting="uniform", floor="veto")
-    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
-    expected = op.score(models, y, pool=pool)["pool"]["decomposition"]
-    assert np.isfinite(expected["loss_untempered"])
-    found = op.score(paths, y, pool=pool, memory=BUDGET)["pool"]["decomposition"]
-    assert found == pytest.approx(expected, abs=1e-9)
+    assert np.isfinite(same_split(pool, models, y, tmp_path)["loss_untempered"])
 
 
 @pytest.mark.parametrize("rule", ["log", "linear"])
@@ -334,10 +339,7 @@ def test_the_split_of_rows_that_only_a_model_without_weight_answered(rule, data,
         models[name][::7] = np.nan
     weights = dict.fromkeys(models, 1.0) | {next(iter(models)): 0.0}
     pool = op.fit(models, y, rule=rule, weighting=weights)
-    paths = {name: as_npy(tmp_path, name, z, None) for name, z in models.items()}
-    expected = op.score(models, y, pool=pool)["pool"]["decomposition"]
-    found = op.score(paths, y, pool=pool, memory=BUDGET)["pool"]["decomposition"]
-    assert found == pytest.approx(expected, abs=1e-9)
+    same_split(pool, models, y, tmp_path)
 
 
 @pytest.mark.parametrize("rule", ["log", "linear"])

@@ -64,3 +64,14 @@ def together(cells: NDArray[Any]) -> NDArray[Any]:
     """Return rows side by side where they are short: kernels of few classes read them as one."""
     short = cells.shape[1] * cells.itemsize < _SHORT
     return np.ascontiguousarray(cells) if short else cells
+
+
+def tempered_logits(x: NDArray[Any], beta: Any, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return ``βx``; what is impossible stays so at any temperature, 0·(−inf) too."""
+    if beta > 0:
+        return np.asarray(np.multiply(x, beta, out=out))
+    flat = np.where(np.isfinite(x), 0, x)
+    if out is None:
+        return flat
+    out[:] = flat
+    return out

@@ -34,8 +34,9 @@ def blocks(n: int, row_bytes: int, parts: int = 1) -> list[tuple[int, int]]:
     most = BLOCK_BYTES // parts
     wanted = min(most, max(LEAST_BYTES, n * row_bytes // WELL_SHARED))
     size = max(1, wanted // max(1, row_bytes), -(-n // MOST_BLOCKS))
-    if n > ALIKE * size:
-        size = -(-n // (-(-n // (ALIKE * size)) * ALIKE))
+    count = -(-n // size)
+    if count > ALIKE:
+        size = -(-n // (-(-count // ALIKE) * ALIKE))
     return [(first, min(n, first + size)) for first in range(0, n, size)]
 
 
